@@ -1,0 +1,34 @@
+"""The sentence of a claim: rendered by us, in words that say association and not cause."""
+
+from __future__ import annotations
+
+from earnest.core.records import Claim
+
+
+def _column(name: str) -> str:
+    return f"`{name}`"
+
+
+def sentence(claim: Claim) -> str:
+    """Return the claim as one English sentence, without its evidence or verdict."""
+    outcome, exposure = _column(claim.outcome), _column(claim.exposure)
+    if claim.kind == "difference":
+        other = "the others" if claim.versus is None else f"{claim.versus!r}"
+        core = (
+            f"{outcome} tends to be {claim.direction} where {exposure} is "
+            f"{claim.group!r} than where it is {other}"
+        )
+    elif claim.kind == "association":
+        how = "rise" if claim.sign > 0 else "fall"
+        core = f"{outcome} tends to {how} as {exposure} rises"
+    else:
+        core = f"{outcome} tends to be {claim.direction} along {exposure}"
+    parts = [f"In {claim.table}"]
+    if claim.subset:
+        parts.append(f", among rows with {claim.subset}")
+    parts.append(f", {core}")
+    if claim.adjust_for:
+        parts.append(f", {', '.join(map(_column, claim.adjust_for))} held fixed")
+    if claim.threshold is not None:
+        parts.append(f", by at least {claim.threshold:g} on the scale of its estimator")
+    return "".join(parts) + "."

@@ -1,0 +1,57 @@
+"""One error type a boundary. Each carries the exit status and, where there is one, the mend."""
+
+from __future__ import annotations
+
+
+class EarnestError(Exception):
+    """Something that a person can act on.
+
+    `mend` is a command or an instruction that would put it right; the command line
+    prints it after the message and exits with `exit_status` (DESIGN.md, section 11).
+    """
+
+    exit_status = 1
+
+    def __init__(self, message: str, *, mend: str = "") -> None:
+        super().__init__(message)
+        self.mend = mend
+
+
+class UsageError(EarnestError):
+    """What was asked for can't be asked for that way."""
+
+    exit_status = 2
+
+
+class LackError(EarnestError):
+    """The machine lacks something (a package, a sandbox); `mend` is the command that gets it."""
+
+    exit_status = 3
+
+
+class TableError(UsageError):
+    """A file that can't be read as a table, or a table from which nothing can be verified."""
+
+
+class RecordError(EarnestError):
+    """Bytes that are not the record they are said to be."""
+
+
+class LogError(EarnestError):
+    """An event log or a ledger whose chain does not hold."""
+
+
+class SandboxError(EarnestError):
+    """The sandbox itself failed: nothing may be concluded about the program it was to run."""
+
+
+class ModelError(EarnestError):
+    """A model could not be reached or answered outside its protocol."""
+
+
+class ToolError(EarnestError):
+    """A tool call that the model got wrong; the message is for the model."""
+
+
+class PredicateError(UsageError):
+    """A predicate or a subset outside the small language of `earnest.core.predicates`."""
