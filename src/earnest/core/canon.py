@@ -62,9 +62,19 @@ def _no_constant(name: str) -> Any:
     raise RecordError(f"{name} is not a JSON number")
 
 
+def _whole(text: str) -> int | float:
+    """Beyond 2^53 a canonical number without a point was a float: integers there are strings."""
+    return int(text) if abs(float(text)) < _EXACT_INTEGER else float(text)
+
+
 def parse(data: bytes | str) -> Any:
     """Read strict JSON: no duplicate keys, no NaN or infinities. Raises `RecordError`."""
     try:
-        return json.loads(data, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+        return json.loads(
+            data,
+            object_pairs_hook=_no_duplicates,
+            parse_constant=_no_constant,
+            parse_int=_whole,
+        )
     except (ValueError, RecursionError) as error:
         raise RecordError(f"not JSON: {error}") from error

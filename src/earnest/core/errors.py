@@ -38,7 +38,11 @@ class RecordError(EarnestError):
 
 
 class LogError(EarnestError):
-    """An event log or a ledger whose chain does not hold."""
+    """An event log whose chain does not hold."""
+
+
+class LedgerError(EarnestError):
+    """A ledger that can't be opened, lacks what is asked for, or does not hold together."""
 
 
 class SandboxError(EarnestError):
@@ -53,5 +57,5 @@ class ToolError(EarnestError):
     """A tool call that the model got wrong; the message is for the model."""
 
 
-class PredicateError(UsageError):
+class PredicateError(UsageError, ValueError):
     """A predicate or a subset outside the small language of `earnest.core.predicates`."""

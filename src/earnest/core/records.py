@@ -209,6 +209,21 @@ class Verdict(Record):
     not_covered: tuple[str, ...] = ()
 
 
+class Allocation(Record):
+    """The share of a principal's error budget that a finding's one test may use.
+
+    `number` counts the principal's tests from 1; `credited` are the numbers of the earlier
+    rejections that the share was computed from.
+    """
+
+    record: ClassVar[str] = "allocation"
+    finding: Hash
+    principal: str
+    number: Annotated[int, Field(ge=1)]
+    alpha: Finite
+    credited: tuple[int, ...] = ()
+
+
 class Dataset(Record):
     """The manifest of a data set: parents, filters, mixture, and the hashes of its files."""
 
@@ -297,5 +312,15 @@ class Generation(Record):
 
 RECORDS: Mapping[str, type[Record]] = {
     kind.record: kind
-    for kind in (Task, Finding, Verdict, Dataset, Checkpoint, EvalReport, Decision, Generation)
+    for kind in (
+        Task,
+        Finding,
+        Allocation,
+        Verdict,
+        Dataset,
+        Checkpoint,
+        EvalReport,
+        Decision,
+        Generation,
+    )
 }

@@ -1,0 +1,1 @@
+"""Sources into tasks: tables, their persistent split, and what stays sealed."""

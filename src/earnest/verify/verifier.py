@@ -1,0 +1,143 @@
+"""The verifier: from a finding to a verdict, by checks that its author can't influence.
+
+An author reaches a verdict only through the evidence bundle; sealed rows are read here, by the
+verifier's own estimators, and never by the author's script.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from typing import Final
+
+from earnest.core.errors import RecordError
+from earnest.core.protocols import Blobs, LedgerView, Sandbox, Tables
+from earnest.core.records import Check, Finding, Verdict, Word
+from earnest.verify.estimate import Estimate, estimate
+from earnest.verify.evidence import Bench, honesty
+from earnest.verify.units import NotTestableError, read_cells, testable
+
+VERSION: Final = "earnest-verify/1"
+_NOT_COVERED: Final = (
+    "causes: an association in this population is not one",
+    "another population, or another time",
+    "lurking columns that the claim does not hold fixed",
+)
+
+
+@dataclass(frozen=True)
+class Verifier:
+    """Checks findings. `key` makes its seeds: who doesn't have it can't foresee a draw."""
+
+    sandbox: Sandbox
+    blobs: Blobs
+    tables: Tables
+    key: bytes
+
+    def check(self, finding: Finding, ledger: LedgerView) -> Verdict:
+        """Return the verdict on a finding. Raises `SandboxError` where the sandbox failed."""
+        seed = int.from_bytes(hmac.new(self.key, finding.id.encode(), hashlib.sha256).digest()[:6])
+        earlier = ledger.earlier(finding)
+        if earlier is not None:
+            return _same_again(finding, *earlier, seed)
+        checks = self._honesty(finding, seed)
+        if not checks[-1].passed:
+            return _verdict(finding, seed, "invalid", checks[-1].detail, checks)
+        if not testable(finding):
+            return _verdict(finding, seed, "reproduced", _capped(finding), checks)
+        alpha = ledger.alpha(finding.id)
+        if alpha is None:
+            reason = "no error budget was allocated to it"
+            return _verdict(finding, seed, "inconclusive", reason, checks)
+        try:
+            cells = read_cells(self.tables.sealed(finding.table.table))
+            found = estimate(cells, finding.claim, finding.table.design, alpha=alpha, seed=seed)
+        except NotTestableError as error:
+            checks.append(Check(name="sealed", passed=None, detail=str(error)))
+            return _verdict(finding, seed, "inconclusive", str(error), checks, alpha=alpha)
+        word, reason = judge(finding, found, alpha)
+        checks.append(_sealed_check(found, word, reason))
+        return _verdict(finding, seed, word, reason, checks, found, alpha)
+
+    def _honesty(self, finding: Finding, seed: int) -> list[Check]:
+        try:
+            script = self.blobs.get(finding.evidence.script)
+        except RecordError as error:
+            return [Check(name="script", passed=False, detail=str(error))]
+        visible = self.tables.visible(finding.table.table)
+        return list(honesty(Bench(self.sandbox, script, visible, finding), seed))
+
+
+def judge(finding: Finding, found: Estimate, alpha: float) -> tuple[Word, str]:
+    """Return the word for an honest claim with this estimate on sealed rows, and why."""
+    sign, least = finding.claim.sign, finding.claim.threshold or 0.0
+    low, high = sorted(sign * bound for bound in found.interval)
+    if high < least:
+        return "refuted", f"the sealed interval lies below {least:g} in the claimed direction"
+    if found.p is None or found.p.p > alpha:
+        p = "none" if found.p is None else f"{found.p.p:.2g}"
+        return "inconclusive", f"p = {p} on the sealed rows, {alpha:.2g} was needed"
+    if finding.claim.threshold is not None and low < least:
+        return "inconclusive", f"the sealed interval reaches below the threshold {least:g}"
+    return "confirmed", f"p = {found.p.p:.2g} on the sealed rows, within the budget of {alpha:.2g}"
+
+
+def _capped(finding: Finding) -> str:
+    if finding.exposure == "sealed":
+        return "it computes as stated; this kind has no valid null in a time series"
+    return f"it computes as stated; its author had seen the rows ({finding.exposure})"
+
+
+def _sealed_check(found: Estimate, word: Word, reason: str) -> Check:
+    observed = {"effect": found.effect, "low": found.interval[0], "high": found.interval[1]}
+    if found.p is not None:
+        observed |= {"p": found.p.p, "draws": float(found.p.draws)}
+    method = f" ({found.p.method})" if found.p else ""
+    return Check(
+        name="sealed", passed=word == "confirmed", detail=reason + method, observed=observed
+    )
+
+
+def _same_again(finding: Finding, name: str, earlier: Verdict, seed: int) -> Verdict:
+    check = Check(name="known", passed=None, detail=f"the same claim as {name}, not tested again")
+    return Verdict(
+        finding=finding.id,
+        word=earlier.word,
+        reason=check.detail,
+        checks=(check,),
+        effect=earlier.effect,
+        interval=earlier.interval,
+        rows=earlier.rows,
+        seed=seed,
+        estimator=earlier.estimator,
+        verifier=VERSION,
+        not_covered=earlier.not_covered,
+    )
+
+
+def _verdict(
+    finding: Finding,
+    seed: int,
+    word: Word,
+    reason: str,
+    checks: list[Check],
+    found: Estimate | None = None,
+    alpha: float | None = None,
+) -> Verdict:
+    p = found.p if found else None
+    return Verdict(
+        finding=finding.id,
+        word=word,
+        reason=reason,
+        checks=tuple(checks),
+        seed=seed,
+        effect=found.effect if found else None,
+        interval=found.interval if found else None,
+        p=p.p if p else None,
+        alpha=alpha,
+        rows=found.rows if found else 0,
+        estimator=found.name if found else "",
+        verifier=VERSION,
+        not_covered=_NOT_COVERED if found else (),
+    )

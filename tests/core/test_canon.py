@@ -1,0 +1,56 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from earnest.core.canon import canonical, chained, digest, parse
+from earnest.core.errors import RecordError
+
+text = st.text(st.characters(exclude_categories=["Cs"]))
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | text
+    | st.integers(-(2**53) + 1, 2**53 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(text, inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(json_values)
+def test_reading_back_gives_the_same_bytes(value):
+    data = canonical(value)
+    assert canonical(parse(data)) == data
+
+
+def test_a_lone_surrogate_has_no_form():
+    with pytest.raises(RecordError):
+        canonical(["\ud800"])
+
+
+def test_the_order_of_keys_makes_no_difference():
+    assert canonical({"b": 1, "a": 2}) == canonical({"a": 2, "b": 1}) == b'{"a":2,"b":1}'
+
+
+def test_large_integers_become_strings():
+    assert canonical([2**53 - 1, 2**53, -(2**70)]) == (
+        b'[9007199254740991,"9007199254740992","-1180591620717411303424"]'
+    )
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, object(), {1, 2}])
+def test_what_json_lacks_has_no_form(value):
+    with pytest.raises(RecordError):
+        canonical({"x": value})
+
+
+@pytest.mark.parametrize("text", ["NaN", '{"a":1,"a":2}', "[1,]", "[" * 100_000, b"\xff"])
+def test_loose_json_is_refused(text):
+    with pytest.raises(RecordError):
+        parse(text)
+
+
+def test_a_chain_depends_on_what_came_before():
+    assert chained(digest(b"a"), b"c") != chained(digest(b"b"), b"c")

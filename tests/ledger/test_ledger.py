@@ -1,0 +1,166 @@
+import sqlite3
+import threading
+
+import pytest
+
+from earnest.core.canon import digest
+from earnest.core.errors import LedgerError
+from earnest.core.records import Author, Claim, Evidence, Finding, TableRef, Task, Verdict
+from earnest.ledger.ledger import Ledger
+from earnest.ledger.lord import share
+
+
+def finding(outcome="y", table="cars", principal="me", run="run-1", kind="positive"):
+    name = digest(outcome.encode())
+    return Finding(
+        claim=Claim(kind="association", table=table, outcome=outcome, exposure="x", direction=kind),
+        evidence=Evidence(script=name, inputs={}, results={"effect": 0.5}, supports="effect > 0"),
+        exposure="sealed",
+        author=Author(principal=principal, model="scripted"),
+        run=run,
+        task=name,
+        table=TableRef(
+            name=table,
+            table=digest(table.encode()),
+            visible=name,
+            design="iid",
+            rows=10,
+            columns=("x", outcome),
+        ),
+        prose="a heavier engine drinks more",
+    )
+
+
+def verdict(found, word="confirmed", p=1e-6, alpha=None):
+    return Verdict(
+        finding=found.id, word=word, reason="r", checks=(), p=p, alpha=alpha, seed=1, verifier="v"
+    )
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    with Ledger(tmp_path / "ledger.sqlite") as opened:
+        yield opened
+
+
+def submit(ledger, *findings):
+    ledger.submit(findings, testable=[one.id for one in findings])
+
+
+def test_a_batch_is_stored_once_with_its_shares(ledger):
+    batch = [finding("a"), finding("b")]
+    submit(ledger, *batch)
+    submit(ledger, *batch)
+    assert [one.id for one, _ in ledger.findings()] == [one.id for one in batch]
+    assert ledger.alpha(batch[0].id) == share(1, [])
+    assert ledger.alpha(batch[1].id) == share(2, [])
+
+
+def test_rejections_on_other_closed_tables_raise_the_share_and_no_others_do(ledger):
+    first, open_one, same = (
+        finding("a"),
+        finding("o", table="open", run="run-2"),
+        finding("c", run="run-4"),
+    )
+    submit(ledger, first)
+    submit(ledger, open_one, finding("p", table="open", run="run-2"))
+    ledger.conclude(verdict(first, alpha=ledger.alpha(first.id)))
+    ledger.conclude(verdict(open_one, alpha=ledger.alpha(open_one.id)))
+    submit(ledger, same)
+    assert ledger.alpha(same.id) == share(4, [])
+    other = finding("d", table="boats", run="run-3")
+    submit(ledger, other)
+    assert ledger.alpha(other.id) == share(5, [1])
+
+
+def test_each_principal_has_a_stream_of_its_own(ledger):
+    submit(ledger, *(finding(f"y{number}", principal="flood") for number in range(50)))
+    mine = finding("z", principal="me")
+    submit(ledger, mine)
+    assert ledger.alpha(mine.id) == share(1, [])
+
+
+def test_the_same_claim_again_is_not_paid_for(ledger):
+    first = finding("a")
+    submit(ledger, first)
+    ledger.conclude(verdict(first, alpha=ledger.alpha(first.id)))
+    again = finding("a", run="run-2")
+    submit(ledger, again)
+    assert ledger.alpha(again.id) is None
+    assert ledger.earlier(again)[0] == first.id
+    assert ledger.earlier(first) is None
+
+
+def test_the_first_verdict_stands(ledger):
+    found = finding()
+    submit(ledger, found)
+    kept = ledger.conclude(verdict(found, "inconclusive", p=0.5))
+    assert ledger.conclude(verdict(found, "confirmed")) == kept
+    assert ledger.verdict(found.id).word == "inconclusive"
+    assert ledger.head()[0] == 3
+
+
+def test_a_verdict_needs_its_finding(ledger):
+    with pytest.raises(LedgerError, match="no finding"):
+        ledger.conclude(verdict(finding()))
+
+
+def test_search_takes_all_words_first_then_any(ledger):
+    submit(ledger, finding("weight"), finding("mpg", table="boats"))
+    assert [one.claim.outcome for one, _ in ledger.search("weight cars")] == ["weight"]
+    assert len(ledger.search("weight zebra")) == 1
+    assert len(ledger.search("engines")) == 2
+    assert ledger.search('" OR (') == []
+    assert ledger.search("") == []
+
+
+def test_nothing_can_be_changed_or_deleted(ledger):
+    submit(ledger, finding())
+    db = sqlite3.connect(ledger.path)
+    for statement in ("DELETE FROM record", "UPDATE record SET kind = 'task'"):
+        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+            db.execute(statement)
+
+
+def test_records_are_found_by_the_start_of_their_id(ledger):
+    task = Task(kind="research", prompt="?", tables=())
+    assert ledger.add(task) == ledger.add(task)
+    assert ledger.named(task.id[:20]) == task
+    for wrong in ("abc", "0" * 12, "zzzzzzzzz"):
+        with pytest.raises(LedgerError):
+            ledger.named(wrong)
+    with pytest.raises(LedgerError, match="submit"):
+        ledger.add(finding())
+
+
+def test_many_writers_lose_and_double_nothing(tmp_path):
+    path = tmp_path / "ledger.sqlite"
+    Ledger(path).close()
+
+    def write(number):
+        with Ledger(path) as mine:
+            for place in range(10):
+                submit(mine, finding(f"y{number}-{place}", run=f"run-{number}"))
+                submit(mine, finding(f"shared-{place}"))
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with Ledger(path) as ledger:
+        assert len(ledger.findings()) == 70
+        levels = sorted((ledger.alpha(one.id) for one, _ in ledger.findings()), reverse=True)
+        assert levels == [share(number, []) for number in range(1, 71)]
+
+
+def test_a_ledger_from_the_future_and_a_file_that_is_none_are_refused(tmp_path):
+    (tmp_path / "text").write_text("no database, but long enough to look like a file" * 40)
+    with pytest.raises(LedgerError, match="can't be opened"):
+        Ledger(tmp_path / "text")
+    Ledger(tmp_path / "l").close()
+    db = sqlite3.connect(tmp_path / "l")
+    db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(LedgerError, match="newer"):
+        Ledger(tmp_path / "l")
