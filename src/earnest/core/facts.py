@@ -1,11 +1,20 @@
-"""What a claim and the sealed estimate of it amount to: a fact, or a question without an answer."""
+"""What findings amount to: facts, what no one has claimed, and what is kept for the exam."""
 
 from __future__ import annotations
 
 import hashlib
-from typing import Literal, Self
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Final, Literal, Self
 
-from earnest.core.records import Claim, Finite, Value, Verdict
+from earnest.core.errors import RecordError
+from earnest.core.records import Claim, Finding, Finite, TableRef, Value, Verdict
+
+Found = tuple[Finding, Verdict]
+
+_UNSETTLED: Final = ("refuted", "inconclusive", "invalid")
 
 
 class Fact(Value):
@@ -45,16 +54,122 @@ class Fact(Value):
 
         An association is the same seen from either column.
         """
-        columns = (
-            self.pair[1:] if self.kind == "association" else (self.outcome, self.exposure)
-        )
+        columns = self.pair[1:] if self.kind == "association" else (self.outcome, self.exposure)
         levels = (repr(self.group), repr(self.versus))
         return (self.kind, self.table, *columns, *levels, self.subset, *sorted(self.adjust_for))
 
 
-def for_exam(pair: tuple[str, str, str]) -> bool:
+@dataclass(frozen=True)
+class Known:
+    """A fact with the finding and the verdict that establish it, by hash."""
+
+    fact: Fact
+    finding: str
+    verdict: str
+
+
+def _flaw(finding: Finding, verdict: Verdict) -> str:
+    """Say why a finding is no fact; empty: it is one."""
+    if verdict.word == "reproduced":
+        return "reproduced, without a sealed estimate"
+    if verdict.word not in ("confirmed", "replicated"):
+        return verdict.word
+    if verdict.effect is None or verdict.interval is None:
+        return "without a sealed estimate"
+    if verdict.effect * finding.claim.sign <= 0:
+        return "the estimate contradicts the claim"
+    return ""
+
+
+def established(findings: Sequence[Found]) -> tuple[list[Known], Counter[str]]:
+    """Return what the findings establish, in their order, and the others counted by reason.
+
+    Of several that answer one question the last counts. A fact whose claim, in its direction, was
+    refuted in another finding is contested and left out. Raises `RecordError` where a verdict is
+    on another finding.
+    """
+    known: dict[tuple[str, ...], Known] = {}
+    refused: Counter[str] = Counter()
+    refuted: set[tuple[tuple[str, ...], int]] = set()
+    signs: dict[tuple[str, ...], int] = {}
+    for finding, verdict in findings:
+        if verdict.finding != finding.id:
+            raise RecordError(f"the verdict {verdict.id} is not on the finding {finding.id}")
+        flaw = _flaw(finding, verdict)
+        fact = Fact.of(finding.claim, verdict)
+        if flaw:
+            refused[flaw] += 1
+            if verdict.word == "refuted":
+                refuted.add((fact.key, finding.claim.sign))
+            continue
+        refused["duplicate"] += fact.key in known
+        known[fact.key] = Known(fact, finding.id, verdict.id)
+        signs[fact.key] = finding.claim.sign
+    contested = {key for key in known if (key, signs[key]) in refuted}
+    refused["contested"] += len(contested)
+    return [known[key] for key in known if key not in contested], +refused
+
+
+def unsettled(findings: Sequence[Found]) -> list[Fact]:
+    """Return, without an answer, what was claimed and not established, each question once."""
+    answered = {known.fact.key for known in established(findings)[0]}
+    found: dict[tuple[str, ...], Fact] = {}
+    for finding, verdict in findings:
+        fact = Fact.of(finding.claim)
+        if verdict.word in _UNSETTLED and fact.key not in answered:
+            found[fact.key] = fact
+    return list(found.values())
+
+
+def levels(findings: Sequence[Found]) -> dict[tuple[str, str], list[str]]:
+    """Return the levels that any claim has named, sorted, by table and exposure."""
+    named: dict[tuple[str, str], set[str]] = {}
+    for finding, _ in findings:
+        claim = finding.claim
+        seen = {level for level in (claim.group, claim.versus) if level is not None}
+        if seen:
+            named.setdefault((claim.table, claim.exposure), set()).update(seen)
+    return {place: sorted(names) for place, names in named.items()}
+
+
+def unclaimed(tables: Sequence[TableRef], findings: Sequence[Found]) -> Iterator[Fact]:
+    """Yield a question for each pair of a table's columns that no finding has touched.
+
+    It is a difference where levels of one column are known, a trend where one is the table's
+    time, and an association elsewhere.
+    """
+    touched = {Fact.of(finding.claim).pair for finding, _ in findings}
+    known = levels(findings)
+    for table in {ref.name: ref for ref in tables}.values():
+        time = table.design.removeprefix("time:") if table.design.startswith("time:") else None
+        for one, other in combinations(table.columns, 2):
+            exposure = next(
+                (name for name in (one, other) if name == time or (table.name, name) in known),
+                other,
+            )
+            outcome = one if exposure == other else other
+            base = Fact(
+                kind="association", table=table.name, outcome=outcome, exposure=exposure
+            )
+            if base.pair in touched:
+                continue
+            if exposure == time:
+                yield base.model_copy(update={"kind": "trend"})
+            elif named := known.get((table.name, exposure)):
+                group = named[_number(base.pair) % len(named)]
+                yield base.model_copy(update={"kind": "difference", "group": group})
+            else:
+                yield base
+
+
+def _number(pair: tuple[str, str, str]) -> int:
+    text = "\x1f".join(pair).encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.sha256(text).digest()[:8], "big")
+
+
+def for_exam(fact: Fact) -> bool:
     """Say whether a pair that no claim has touched is kept for the exam; half of them are.
 
     Settled by the names alone, so that it stays so from one generation to the next.
     """
-    return hashlib.sha256("\x1f".join(pair).encode("utf-8", "surrogatepass")).digest()[0] % 2 == 0
+    return _number(fact.pair) >> 32 & 1 == 0

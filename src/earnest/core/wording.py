@@ -37,7 +37,7 @@ _EXAM_SHARE: Final = 5
 
 _MACROS: Final[Mapping[str, str]] = {
     "OPEN": "[In|Within|For|Looking at|Going by|According to|On the evidence of] [|the table ]{T},",
-    "IN": "[in|within|for|looking at|going by|according to|on the evidence of] [|the table ]{T}",
+    "IN": "[in|within|going by|according to|on the evidence of] [|the table ]{T}",
     "SAY": "[Say|Tell me|State|Answer from memory]",
     "AS": "[as|when|while]",
     "RISES": "[rises|grows|increases|goes up]",

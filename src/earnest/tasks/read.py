@@ -71,7 +71,7 @@ def _read_text(text: str, path: Path) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        return pd.read_csv(
+        frame = pd.read_csv(
             io.StringIO(text),
             sep=_delimiter(text),
             dtype=str,
@@ -79,11 +79,14 @@ def _read_text(text: str, path: Path) -> pd.DataFrame:
             skipinitialspace=True,
             on_bad_lines="error",
         )
+        if not isinstance(frame.index, pd.RangeIndex):
+            raise csv.Error("its rows have more cells than its header")
     except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error) as error:
         raise TableError(
             f"{path} is not a table: {str(error).strip()}",
             mend="give every line as many cells as the header; quote cells that hold the delimiter",
         ) from error
+    return frame
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:

@@ -1,0 +1,190 @@
+"""The command line: verbs that call recipes (DESIGN.md, section 11).
+
+Nothing heavy is imported before a verb needs it. With `--json`, standard output is exactly one
+JSON document; everything for a person who waits goes to standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from earnest import __version__
+
+if TYPE_CHECKING:
+    from earnest.core.home import Home
+
+_EXAMPLES: Final = """examples:
+  earnest demo                                        the whole loop, no key needed
+  earnest run "What is going on here?" --data my.csv  verified findings and a report
+  earnest findings list --word confirmed
+  earnest findings search "bill length"
+  earnest ledger audit
+
+exit status: 0 done; 1 the work ended without its goal; 2 wrong usage; 3 the machine lacks
+something (the message names the command that mends it); 130 interrupted, resumable."""
+
+_INTERRUPTED: Final = 130
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"earnest: {message}\nTry: {self.prog} --help\n")
+
+
+def say(line: str) -> None:
+    """Tell a person who waits something, on standard error."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def _table_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--design",
+        default="",
+        metavar="DESIGN",
+        help="iid, grouped:COL or time:COL (default: guessed, and said)",
+    )
+    verb.add_argument(
+        "--seal",
+        type=float,
+        default=0.4,
+        metavar="SHARE",
+        help="share of rows kept sealed for verification (default: 0.4)",
+    )
+    verb.add_argument("--key", default="", metavar="COL", help="column that names a row")
+
+
+def _add_run(verbs: Any) -> None:
+    verb = verbs.add_parser(
+        "run",
+        help="one agent run to verified findings and a report",
+        epilog='example: earnest run "What is going on here?" --data my.csv --model analyst',
+    )
+    verb.add_argument("prompt", help="what to find out; may be vague")
+    verb.add_argument(
+        "--data",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a CSV (also gzipped) or Parquet file; may be given more than once",
+    )
+    verb.add_argument(
+        "--bundled",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a table that comes with statsmodels or scikit-learn",
+    )
+    verb.add_argument(
+        "--model",
+        default="analyst",
+        help="analyst (default), openai:NAME, "
+        "or http://HOST:PORT/v1#NAME for any compatible server",
+    )
+    verb.add_argument("--steps", type=int, default=60, help="most model turns (default: 60)")
+    verb.add_argument("--minutes", type=float, default=30, help="most time (default: 30)")
+    _table_options(verb)
+    _common(verb, "run")
+
+
+def _add_demo(verbs: Any) -> None:
+    verb = verbs.add_parser(
+        "demo",
+        help="the whole loop on embedded models and bundled real tables",
+        epilog="An interrupted demo goes on where it was; a finished one makes room for a new one.",
+    )
+    verb.add_argument("--seed", type=int, default=0, help="seed of the training (default: 0)")
+    _common(verb, "demo")
+
+
+def _add_small(verbs: Any) -> None:
+    verb = verbs.add_parser("seal", help="split a table once and for all, before anyone looks")
+    verb.add_argument("file", type=Path)
+    _table_options(verb)
+    _common(verb, "seal")
+    verb = verbs.add_parser("resume", help="go on with an interrupted run")
+    verb.add_argument("run")
+    _common(verb, "resume")
+    verb = verbs.add_parser("runs", help="list runs, or show one")
+    verb.add_argument("what", choices=("list", "show", "report"))
+    verb.add_argument("run", nargs="?", default="")
+    _common(verb, "runs")
+    verb = verbs.add_parser("findings", help="list, search or show findings")
+    verb.add_argument("what", choices=("list", "search", "show"))
+    verb.add_argument("query", nargs="?", default="", help="words to search, or an id to show")
+    verb.add_argument("--word", default="", help="only with this verdict")
+    verb.add_argument("--run", default="", help="only of this run")
+    _common(verb, "findings")
+    verb = verbs.add_parser("ledger", help="audit the ledger, or count what is in it")
+    verb.add_argument("what", choices=("audit", "stats"))
+    _common(verb, "ledger")
+    verb = verbs.add_parser("doctor", help="the state of this machine, and what would mend it")
+    _common(verb, "doctor")
+
+
+def _common(verb: argparse.ArgumentParser, name: str) -> None:
+    verb.set_defaults(verb=name)
+    verb.add_argument(
+        "--home",
+        type=Path,
+        default=None,
+        metavar="DIR",
+        help="where ledger, runs and models lie (default: $EARNEST_HOME)",
+    )
+    verb.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="earnest",
+        description="Agents that find things out, prove it, and learn from it, without cheating.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawTextHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"earnest {__version__}")
+    verbs = parser.add_subparsers(
+        title="verbs", metavar="VERB", required=True, parser_class=_Parser
+    )
+    _add_demo(verbs)
+    _add_run(verbs)
+    _add_small(verbs)
+    return parser
+
+
+def _act(options: argparse.Namespace, home: Home) -> tuple[int, dict[str, Any], str]:
+    """Do what a verb asks; return the exit status, the document, and the words for a person."""
+    from earnest.recipes import verbs
+
+    act: Callable[..., tuple[int, dict[str, Any], str]] = getattr(verbs, options.verb)
+    return act(options, home, say)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    options = _parser().parse_args(arguments)
+    from earnest.core.errors import EarnestError
+    from earnest.core.home import Home, default_home
+
+    try:
+        home = Home(options.home.absolute() if options.home else default_home())
+        status, document, words = _act(options, home)
+    except KeyboardInterrupt:
+        say("earnest: interrupted; type the same command again to go on")
+        return _INTERRUPTED
+    except EarnestError as error:
+        say(f"earnest: {error}")
+        if error.mend:
+            say(f"  to mend it: {error.mend}")
+        return error.exit_status
+    except BrokenPipeError:
+        return 1
+    if options.json:
+        print(json.dumps(document, ensure_ascii=False, allow_nan=False))
+    elif words:
+        print(words)
+    return status

@@ -1,0 +1,1 @@
+"""The pipelines: the only place, with the command line, that sees all rooms."""

@@ -1,0 +1,121 @@
+"""What may see sealed rows runs apart: in processes in which no model's code or words run.
+
+Workers are started anew (never forked from the agent's process), ignore the terminal's Ctrl-C,
+which the parent turns into their end, and die with their parent, `kill -9` included.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from earnest.core.home import Home
+from earnest.core.protocols import Progress
+from earnest.core.records import Finding, TableRef, Verdict
+
+if TYPE_CHECKING:
+    from earnest.verify.verifier import Verifier
+
+_DIE_WITH_PARENT: Final = 1  # PR_SET_PDEATHSIG
+_WORKERS: Final = max(1, min(8, os.cpu_count() or 1))
+_verifiers: dict[Path, Verifier] = {}
+
+
+def _begin(parent: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Numeric libraries would start a thread a core in every worker.
+    os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+@contextlib.contextmanager
+def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    pool = ProcessPoolExecutor(
+        workers, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(os.getpid(),)
+    )
+    try:
+        yield pool
+    except BaseException:
+        for process in (pool._processes or {}).values():
+            process.kill()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _seal(root: Path, path: Path, design: str, fraction: float, key: str) -> TableRef:
+    from earnest.tasks.registry import Registry
+
+    return Registry(Home(root)).seal(path, design=design, fraction=fraction, key=key)
+
+
+def _seal_bundled(root: Path, name: str) -> TableRef:
+    from earnest.tasks.bundled import bundled
+    from earnest.tasks.read import as_text
+    from earnest.tasks.registry import Registry
+
+    table = bundled(name)
+    return Registry(Home(root)).seal_frame(as_text(table.load()), name, design=table.design)
+
+
+def seal(
+    home: Home, paths: Sequence[Path], *, design: str = "", fraction: float = 0.4, key: str = ""
+) -> list[TableRef]:
+    """Split files once and for all, apart. Raises `TableError`, `UsageError`, `LackError`."""
+    with _pool(1) as pool:
+        wanted = [pool.submit(_seal, home.root, path, design, fraction, key) for path in paths]
+        return [one.result() for one in wanted]
+
+
+def seal_bundled(home: Home, names: Sequence[str]) -> list[TableRef]:
+    """Split bundled tables, apart. Raises `UsageError`, `LackError`."""
+    with _pool(1) as pool:
+        return [one.result() for one in [pool.submit(_seal_bundled, home.root, n) for n in names]]
+
+
+def _verifier(root: Path) -> Verifier:
+    from earnest.sandbox.choose import open_sandbox
+    from earnest.tasks.registry import Registry
+    from earnest.verify.verifier import Verifier
+
+    if root not in _verifiers:
+        home = Home(root)
+        _verifiers[root] = Verifier(
+            open_sandbox(home.images), home.blobs, Registry(home), home.secret()
+        )
+    return _verifiers[root]
+
+
+def _verify(root: Path, name: str) -> Verdict:
+    from earnest.ledger.ledger import Ledger
+
+    with Ledger(Home(root).ledger) as ledger:
+        found = ledger.verdict(name)
+        if found is not None:
+            return found
+        return ledger.conclude(_verifier(root).check(ledger.get(name, Finding), ledger))
+
+
+def verify(home: Home, names: Sequence[str], progress: Progress) -> list[Verdict]:
+    """Verify queued findings, a process a core; what has a verdict keeps it.
+
+    Raises `SandboxError` where the sandbox failed: the findings it struck stay queued.
+    """
+    if not names:
+        return []
+    with _pool(min(_WORKERS, len(names))) as pool:
+        wanted = [pool.submit(_verify, home.root, name) for name in names]
+        for number, one in enumerate(as_completed(wanted), start=1):
+            progress(f"verified {number} of {len(names)}: {one.result().word}")
+        return [one.result() for one in wanted]

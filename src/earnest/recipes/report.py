@@ -1,0 +1,115 @@
+"""Reports: what was found, in plain words first; then each finding, and how to run it again.
+
+Safe to open: every text is escaped, nothing is loaded, no script runs.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from earnest.core.claims import sentence
+from earnest.core.home import Home, write_whole
+from earnest.core.records import WORDS, Finding, Verdict
+from earnest.recipes.figures import COLOURS, Effect, forest
+
+Found = tuple[Finding, Verdict | None]
+
+
+def rounded(value: float | None) -> float | None:
+    """Return a number at two significant digits: what may be shown of sealed rows."""
+    return None if value is None else float(f"{value:.2g}")
+
+
+def row(finding: Finding, verdict: Verdict | None) -> dict[str, Any]:
+    """Return a finding as `run --json` and `findings list --json` print it."""
+    interval = verdict.interval if verdict else None
+    return {
+        "id": finding.id,
+        "sentence": sentence(finding.claim),
+        "claim": finding.claim.model_dump(mode="json"),
+        "verdict": verdict.word if verdict else "queued",
+        "effect": rounded(verdict.effect) if verdict else None,
+        "interval": [rounded(bound) for bound in interval] if interval else None,
+        "p": rounded(verdict.p) if verdict else None,
+    }
+
+
+def counts(found: Sequence[Found]) -> dict[str, int]:
+    """Return the number of findings by verdict, every word named."""
+    words = Counter(verdict.word for _, verdict in found if verdict)
+    return {word: words[word] for word in WORDS}
+
+
+def spoken(found: Sequence[Found]) -> str:
+    """Return the counts in a sentence."""
+    parts = [f"{count} {word}" for word, count in counts(found).items() if count]
+    return ", ".join(parts) if parts else "no findings"
+
+
+def effects(found: Sequence[Found]) -> str:
+    """Draw the findings that have a sealed estimate, strongest verdicts first."""
+    rows = [
+        Effect(_label(finding), verdict.effect, *verdict.interval, verdict.word)
+        for finding, verdict in found
+        if verdict and verdict.effect is not None and verdict.interval is not None
+    ]
+    order: dict[str, int] = {word: place for place, word in enumerate(WORDS)}
+    return forest(sorted(rows, key=lambda one: (order[one.word], -abs(one.effect))))
+
+
+def _label(finding: Finding) -> str:
+    claim = finding.claim
+    level = f" = {claim.group}" if claim.group is not None else ""
+    return f"{claim.table}: {claim.outcome} {claim.direction}, {claim.exposure}{level}"
+
+
+def cards(home: Home, found: Sequence[Found]) -> list[dict[str, Any]]:
+    """Return what a page says of each finding, confirmed ones first."""
+    order = {word: place for place, word in enumerate(WORDS)}
+    ordered = sorted(found, key=lambda pair: order[pair[1].word] if pair[1] else len(order))
+    return [
+        {
+            **row(finding, verdict),
+            "record": finding,
+            "checked": verdict,
+            "colour": COLOURS.get(verdict.word if verdict else "", "#333"),
+            "script": home.blobs.get(finding.evidence.script).decode("utf-8", "replace"),
+        }
+        for finding, verdict in ordered
+    ]
+
+
+def write_page(path: Path, template: str, values: Mapping[str, Any]) -> Path:
+    """Render a template of this package, with everything escaped, and write it whole."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("earnest.recipes"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = environment.get_template(template).render(values)
+    write_whole(path, page.encode("utf-8", "replace"), mode=0o644)
+    return path
+
+
+def run_report(
+    home: Home, run: str, prompt: str, summary: str, status: str, found: Sequence[Found]
+) -> Path:
+    """Write a run's `report.html` and return its path."""
+    values = {
+        "run": run,
+        "prompt": prompt,
+        "summary": summary,
+        "status": status,
+        "spoken": spoken(found),
+        "figure": effects(found),
+        "cards": cards(home, found),
+        "tables": sorted({(f.table.name, f.table.design, f.table.rows) for f, _ in found}),
+    }
+    return write_page(home.runs / run / "report.html", "run.html", values)

@@ -1,0 +1,132 @@
+"""One agent run: tables and a vague prompt in, verified findings and a report out."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from earnest.agent.loop import Budget, RunResult, run_agent
+from earnest.agent.replay import logged_findings
+from earnest.core.canon import canonical, parse
+from earnest.core.errors import UsageError
+from earnest.core.events import EventLog
+from earnest.core.home import Home, write_whole
+from earnest.core.protocols import Model, Progress, Sandbox
+from earnest.core.records import Author, Exposure, Finding, TableRef, Task, Verdict
+from earnest.ledger.ledger import Ledger
+from earnest.recipes import apart
+from earnest.tasks.registry import Registry
+from earnest.tools.findings import Submitter
+from earnest.tools.kit import research_tools
+from earnest.verify.units import testable
+
+# These have read no published table: the bundled ones are new to them (DESIGN.md, section 5).
+_READ_NOTHING = ("analyst", "scripted", "nano")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a run: how it ended, and its findings with their verdicts."""
+
+    run: str
+    result: RunResult
+    findings: list[tuple[Finding, Verdict]]
+
+
+def new_run(label: str = "") -> str:
+    """Return a name for a new run, sortable by time."""
+    return time.strftime("%Y%m%d-%H%M%S-") + (label or secrets.token_hex(3))
+
+
+def make_task(prompt: str, tables: Sequence[TableRef], *, public: bool = False) -> Task:
+    """Return the task of finding out what goes on in some tables."""
+    names = [ref.name for ref in tables]
+    if len(set(names)) != len(names):
+        raise UsageError("two tables have the same name", mend="rename one of the files")
+    return Task(kind="research", prompt=prompt, tables=tuple(tables), public=public)
+
+
+def _hand_out(home: Home, task: Task, folder: Path) -> None:
+    """Copy the visible rows of a task's tables to where its run's jails see them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o755)
+    for ref in task.tables:
+        name = f"{ref.name}.csv"
+        write_whole(folder / name, (Registry(home).visible(ref.table) / name).read_bytes(), 0o644)
+
+
+def explore(
+    home: Home,
+    run: str,
+    task: Task,
+    model: Model,
+    sandbox: Sandbox,
+    progress: Progress,
+    *,
+    budget: Budget | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> RunResult:
+    """Let an agent work on a task, or go on where a killed run was. Nothing is verified yet."""
+    folder = home.runs / run
+    _hand_out(home, task, folder / "data")
+    exposure: Exposure = "public" if task.public and model.name not in _READ_NOTHING else "sealed"
+    with EventLog(folder / "events.jsonl") as log:
+        tools = research_tools(
+            Submitter(task, run, Author(principal="local", model=model.name), exposure),
+            sandbox,
+            home.blobs,
+            data=folder / "data",
+            workspace=folder / "workspace",
+            earlier=logged_findings(log.events),
+        )
+        return run_agent(task, model, tools, log, budget, run=run, progress=progress, stop=stop)
+
+
+def conclude(
+    home: Home, task: Task, result: RunResult, progress: Progress
+) -> list[tuple[Finding, Verdict]]:
+    """Freeze a run's findings as one batch, and verify them. A second call changes nothing."""
+    batch = list(result.findings)
+    with Ledger(home.ledger) as ledger:
+        ledger.add(task)
+        ledger.submit(batch, testable=[finding.id for finding in batch if testable(finding)])
+    verdicts = apart.verify(home, [finding.id for finding in batch], progress)
+    return list(zip(batch, verdicts, strict=True))
+
+
+def research(
+    home: Home,
+    run: str,
+    task: Task,
+    model: Model,
+    sandbox: Sandbox,
+    progress: Progress,
+    *,
+    budget: Budget | None = None,
+) -> Outcome:
+    """Explore, then verify. An interrupted run's findings stay open until it is resumed."""
+    result = explore(home, run, task, model, sandbox, progress, budget=budget)
+    if result.status == "stopped":
+        raise KeyboardInterrupt
+    return Outcome(run, result, conclude(home, task, result, progress))
+
+
+def begin(home: Home, run: str, task: Task, model: str, budget: Budget) -> None:
+    """Note on disk what it takes to resume a run. `model`: as written after `--model`."""
+    home.blobs.put(task.data)
+    note = {"version": 1, "task": task.id, "model": model, "budget": asdict(budget)}
+    write_whole(home.runs / run / "run.json", canonical(note))
+
+
+def begun(home: Home, run: str) -> tuple[Task, str, Budget]:
+    """Return a run's task, model and budget. Raises `UsageError`, `RecordError`."""
+    path = home.runs / run / "run.json"
+    if os.sep in run or not path.exists():
+        raise UsageError(f"there is no run {run!r}", mend="earnest runs list")
+    note = parse(path.read_bytes())
+    task = Task.from_bytes(home.blobs.get(note["task"]), expect=note["task"])
+    return task, note["model"], Budget(**note["budget"])

@@ -1,0 +1,237 @@
+"""What each verb of the command line does. Each returns (exit status, JSON document, words)."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from earnest.core.claims import sentence
+from earnest.core.errors import UsageError
+from earnest.core.events import read_events
+from earnest.core.home import Home
+from earnest.core.protocols import Progress
+from earnest.core.records import WORDS, Finding, TableRef, Verdict
+from earnest.recipes.report import counts, row, run_report, spoken
+
+Answer = tuple[int, dict[str, Any], str]
+
+
+def _lines(found: Sequence[tuple[Finding, Verdict | None]]) -> str:
+    """Return findings for a terminal, a line each."""
+    lines = []
+    for finding, verdict in found:
+        told = row(finding, verdict)
+        effect = "" if told["effect"] is None else f"  (effect {told['effect']:+g})"
+        lines.append(f"  {told['verdict']:<12} {finding.id[7:19]}  {told['sentence']}{effect}")
+    return "\n".join(lines) or "  no findings"
+
+
+def _said(refs: Sequence[TableRef], say: Progress, *, guessed: bool) -> None:
+    for ref in refs:
+        how = "guessed; set it with --design" if guessed else "as given"
+        say(
+            f"{ref.name}: {ref.rows} visible rows, {len(ref.columns)} columns, design {ref.design}"
+            f" ({how})"
+        )
+
+
+def seal(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
+    """`seal FILE`."""
+    from earnest.recipes import apart
+
+    (ref,) = apart.seal(
+        home, [options.file], design=options.design, fraction=options.seal, key=options.key
+    )
+    _said([ref], say, guessed=not options.design)
+    from earnest.tasks.registry import Registry
+
+    folder = Registry(home).visible(ref.table)
+    document = {"version": 1, **ref.model_dump(mode="json"), "folder": str(folder)}
+    return 0, document, f"sealed: {ref.table}\nwhat an agent may see: {folder}"
+
+
+def run(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
+    """`run PROMPT --data FILE`."""
+    from earnest.agent.loop import Budget
+    from earnest.models.choose import open_model
+    from earnest.recipes import apart, research
+    from earnest.sandbox.choose import open_sandbox
+
+    if not options.data and not options.bundled:
+        raise UsageError("no table to look at", mend="name one: --data FILE (or --bundled NAME)")
+    model = open_model(options.model)
+    refs = apart.seal(
+        home, options.data, design=options.design, fraction=options.seal, key=options.key
+    ) + apart.seal_bundled(home, options.bundled)
+    _said(refs, say, guessed=not options.design)
+    task = research.make_task(options.prompt, refs, public=bool(options.bundled))
+    name = research.new_run()
+    say(f"run {name} (if interrupted: earnest resume {name})")
+    budget = Budget(steps=options.steps, wall_s=60 * options.minutes)
+    research.begin(home, name, task, options.model, budget)
+    outcome = research.research(
+        home, name, task, model, open_sandbox(home.images), say, budget=budget
+    )
+    return _told(home, options.prompt, outcome)
+
+
+def resume(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
+    """`resume RUN`."""
+    from earnest.models.choose import open_model
+    from earnest.recipes import research
+    from earnest.sandbox.choose import open_sandbox
+
+    task, spec, budget = research.begun(home, options.run)
+    sandbox = open_sandbox(home.images)
+    outcome = research.research(
+        home, options.run, task, open_model(spec), sandbox, say, budget=budget
+    )
+    return _told(home, task.prompt, outcome)
+
+
+def _told(home: Home, prompt: str, outcome: Any) -> Answer:
+    result, found = outcome.result, outcome.findings
+    report = run_report(home, outcome.run, prompt, result.final, result.status, found)
+    document = {
+        "run": outcome.run,
+        "status": result.status,
+        "steps": result.steps,
+        "cost_usd": result.usage.cost_usd,
+        "findings": [row(finding, verdict) for finding, verdict in found],
+        "report": str(report),
+    }
+    reason = f" ({result.reason})" if result.reason else ""
+    words = f"{result.status}{reason}: {spoken(found)}\n{_lines(found)}\nreport: {report}"
+    return int(result.status != "done"), document, words
+
+
+def runs(options: argparse.Namespace, home: Home, say: Progress) -> Answer:  # noqa: ARG001
+    """`runs list|show RUN|report RUN`."""
+    from earnest.ledger.ledger import Ledger
+    from earnest.recipes import research
+
+    if options.what == "list":
+        listed = [_run_row(path) for path in sorted(home.runs.glob("*/events.jsonl"))]
+        words = "\n".join(f"  {one['run']}  {one['status']:<11} {one['prompt']}" for one in listed)
+        return 0, {"version": 1, "runs": listed}, words or "  no runs"
+    if not options.run:
+        raise UsageError(f"runs {options.what} needs a run", mend="earnest runs list")
+    task, _, _ = research.begun(home, options.run)
+    told = _run_row(home.runs / options.run / "events.jsonl")
+    with Ledger(home.ledger) as ledger:
+        found = ledger.findings(run=options.run)
+    report = home.runs / options.run / "report.html"
+    if options.what == "report":
+        run_report(home, options.run, task.prompt, told["final"], told["status"], found)
+        return 0, {"version": 1, "report": str(report)}, str(report)
+    document = {"version": 1, **told, "findings": [row(f, v) for f, v in found]}
+    return 0, document, f"{told['run']}: {told['status']}, {told['steps']} steps\n{_lines(found)}"
+
+
+def _run_row(path: Path) -> dict[str, Any]:
+    from earnest.agent.replay import replay
+
+    events = list(read_events(path))
+    state = replay(events)
+    prompt = next((event.payload["prompt"] for event in events if event.kind == "start"), "")
+    return {
+        "run": path.parent.name,
+        "status": state.status or "open",
+        "steps": state.steps,
+        "prompt": prompt,
+        "final": state.final,
+    }
+
+
+def findings(options: argparse.Namespace, home: Home, say: Progress) -> Answer:  # noqa: ARG001
+    """`findings list|search WORDS|show ID`."""
+    from earnest.ledger.ledger import Ledger
+
+    if options.word and options.word not in WORDS:
+        raise UsageError(f"no verdict {options.word!r}", mend=f"choose from {', '.join(WORDS)}")
+    with Ledger(home.ledger) as ledger:
+        if options.what == "show":
+            return _shown(ledger, home, options.query)
+        found = (
+            ledger.search(options.query)
+            if options.what == "search"
+            else ledger.findings(word=options.word, run=options.run)
+        )
+    return 0, {"findings": [row(f, v) for f, v in found]}, _lines(found)
+
+
+def _shown(ledger: Any, home: Home, name: str) -> Answer:
+    finding = ledger.named(name)
+    if not isinstance(finding, Finding):
+        raise UsageError(f"{name} is a {finding.record}, not a finding")
+    verdict = ledger.verdict(finding.id)
+    script = home.blobs.get(finding.evidence.script).decode("utf-8", "replace")
+    document = {
+        "version": 1,
+        **row(finding, verdict),
+        "finding": finding.model_dump(mode="json"),
+        "checks": [check.model_dump(mode="json") for check in verdict.checks] if verdict else [],
+        "reason": verdict.reason if verdict else "",
+        "script": script,
+    }
+    checks = [f"  {c.name}: {c.detail}" for c in verdict.checks] if verdict else []
+    reason = f"{verdict.word}: {verdict.reason}" if verdict else "queued"
+    lines = [finding.id, sentence(finding.claim), reason, *checks, "", script.rstrip()]
+    return 0, document, "\n".join(lines)
+
+
+def ledger(options: argparse.Namespace, home: Home, say: Progress) -> Answer:  # noqa: ARG001
+    """`ledger audit|stats`."""
+    from earnest.ledger.audit import audit
+    from earnest.ledger.ledger import Ledger
+
+    if options.what == "audit":
+        found = audit(home.ledger)
+        document = {
+            "version": 1,
+            "records": found.records,
+            "clean": found.clean,
+            "problem": found.problem,
+        }
+        words = f"{found.records} records: " + ("clean" if found.clean else found.problem)
+        return int(not found.clean), document, words
+    with Ledger(home.ledger) as opened:
+        number, chain = opened.head()
+        told = counts(opened.findings())
+    document = {"version": 1, "records": number, "chain": chain, "findings": told}
+    words = ", ".join(f"{count} {word}" for word, count in told.items())
+    return 0, document, f"{number} records, chain {chain}\nfindings: {words}"
+
+
+def doctor(options: argparse.Namespace, home: Home, say: Progress) -> Answer:  # noqa: ARG001
+    """`doctor`."""
+    from importlib.util import find_spec
+
+    from earnest.sandbox.choose import probe
+
+    say("trying the sandboxes ...")
+    extras = {
+        "data": "pyarrow",
+        "tables": "statsmodels",
+        "train": "transformers",
+        "openai": "openai",
+    }
+    found = {
+        extra: "ok" if find_spec(module) else f"pip install 'earnest[{extra}]'"
+        for extra, module in extras.items()
+    }
+    sandboxes = probe(home.images)
+    document = {"version": 1, "home": str(home.root), "sandboxes": sandboxes, "extras": found}
+    lines = [f"home: {home.root}"]
+    lines += [f"sandbox {name}: {state}" for name, state in sandboxes.items()]
+    lines += [f"extra {name}: {state}" for name, state in found.items()]
+    return 0 if "ok" in sandboxes.values() else 3, document, "\n".join(lines)
+
+
+def demo(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
+    """`demo`."""
+    from earnest.recipes.demo import run_demo
+
+    return run_demo(home, options.seed, say)

@@ -1,0 +1,22 @@
+"""Fixtures that several rooms' tests need."""
+
+import pytest
+
+from earnest.core.errors import LackError
+from earnest.core.home import Home
+
+
+@pytest.fixture(scope="session")
+def sandbox(tmp_path_factory):
+    """The sandbox that this machine gets; its image is built once a session."""
+    from earnest.sandbox.choose import open_sandbox
+
+    try:
+        return open_sandbox(tmp_path_factory.mktemp("images"))
+    except LackError as error:
+        pytest.skip(f"no sandbox here: {error} ({error.mend})")
+
+
+@pytest.fixture
+def home(tmp_path):
+    return Home(tmp_path / "home")
