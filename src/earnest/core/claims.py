@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from earnest.core.canon import canonical, digest
 from earnest.core.records import Claim
+
+
+def claim_key(claim: Claim) -> str:
+    """Return what two claims share when they claim the same; an association has no first column."""
+    body = claim.model_dump(mode="json")
+    if claim.kind == "association":
+        body["outcome"], body["exposure"] = sorted((claim.outcome, claim.exposure))
+    body["adjust_for"] = sorted(claim.adjust_for)
+    return digest(canonical(body))
 
 
 def _column(name: str) -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from earnest.core.canon import GENESIS, canonical, chained, digest, parse
-from earnest.core.claims import sentence
+from earnest.core.canon import GENESIS, canonical, chained, parse
+from earnest.core.claims import claim_key, sentence
 from earnest.core.errors import LedgerError, RecordError
 from earnest.core.home import write_whole
 from earnest.core.records import RECORDS, Allocation, Finding, Record, Verdict
@@ -18,11 +18,6 @@ from earnest.ledger.lord import share
 from earnest.ledger.schema import connect
 
 Kind = TypeVar("Kind", bound=Record)
-
-
-def claim_key(finding: Finding) -> str:
-    """Return what two findings share when they claim the very same thing."""
-    return digest(canonical(finding.claim.model_dump(mode="json")))
 
 
 class Ledger:
@@ -205,7 +200,7 @@ class Ledger:
     def _same_claim(self, finding: Finding) -> str | None:
         row = self._db.execute(
             "SELECT id FROM finding WHERE table_id = ? AND claim = ? AND id != ? ORDER BY seq",
-            (finding.table.table, claim_key(finding), finding.id),
+            (finding.table.table, claim_key(finding.claim), finding.id),
         ).fetchone()
         return str(row[0]) if row else None
 
@@ -241,7 +236,7 @@ def derive(db: sqlite3.Connection, seq: int, record: Record) -> None:
             (
                 record.id,
                 seq,
-                claim_key(record),
+                claim_key(record.claim),
                 record.table.table,
                 record.author.principal,
                 record.run,

@@ -87,10 +87,9 @@ def explore(
 
 
 def conclude(
-    home: Home, task: Task, result: RunResult, progress: Progress
+    home: Home, task: Task, batch: Sequence[Finding], progress: Progress
 ) -> list[tuple[Finding, Verdict]]:
     """Freeze a run's findings as one batch, and verify them. A second call changes nothing."""
-    batch = list(result.findings)
     with Ledger(home.ledger) as ledger:
         ledger.add(task)
         ledger.submit(batch, testable=[finding.id for finding in batch if testable(finding)])
@@ -112,7 +111,7 @@ def research(
     result = explore(home, run, task, model, sandbox, progress, budget=budget)
     if result.status == "stopped":
         raise KeyboardInterrupt
-    return Outcome(run, result, conclude(home, task, result, progress))
+    return Outcome(run, result, conclude(home, task, result.findings, progress))
 
 
 def begin(home: Home, run: str, task: Task, model: str, budget: Budget) -> None:

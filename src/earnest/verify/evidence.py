@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from earnest.core.canon import digest, parse
+from earnest.core.canon import digest
 from earnest.core.errors import PredicateError, RecordError
-from earnest.core.jobs import DATA, Job, Limits, Result
+from earnest.core.evidence import evidence_job, evidence_numbers
 from earnest.core.predicates import holds
-from earnest.core.protocols import Blobs, Sandbox
+from earnest.core.protocols import Sandbox
 from earnest.core.records import Check, Finding
 
 if TYPE_CHECKING:
@@ -27,44 +27,22 @@ if TYPE_CHECKING:
     Variant = Callable[[pd.DataFrame], pd.DataFrame]
 
 SEEDS: Final = (1, 2, 3)
-_LIMITS: Final = Limits(wall_s=60, cpu_s=60)
-_MOST_NUMBERS: Final = 16
 
 
 class EvidenceError(Exception):
     """The script did not give what the evidence contract asks for; the message says what."""
 
 
-def _numbers(result: Result) -> dict[str, float]:
-    """Return the numbers of `results.json`. Raises `EvidenceError`."""
+def run_script(sandbox: Sandbox, script: bytes, data: Path, seed: int) -> dict[str, float]:
+    """Run an evidence script on a folder of tables. Raises `EvidenceError`, `SandboxError`."""
+    result = sandbox.run(evidence_job(script, data, seed, "verify"))
     if not result.ok:
         last = (result.stderr.strip().splitlines() or ["no message"])[-1][:200]
         raise EvidenceError(f"the script ended with {result.ended} {result.status}: {last}")
     try:
-        body = parse(result.files["results.json"])
-    except (KeyError, RecordError) as error:
-        raise EvidenceError(f"no readable results.json: {error}") from error
-    if not isinstance(body, dict) or not 0 < len(body) <= _MOST_NUMBERS:
-        raise EvidenceError(f"results.json must hold 1 to {_MOST_NUMBERS} named numbers")
-    for name, value in body.items():
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise EvidenceError(f"{name} is not a number")
-        if not math.isfinite(value):
-            raise EvidenceError(f"{name} is not finite")
-    return {name: float(value) for name, value in body.items()}
-
-
-def run_script(sandbox: Sandbox, script: bytes, data: Path, seed: int) -> dict[str, float]:
-    """Run an evidence script on a folder of tables. Raises `EvidenceError`, `SandboxError`."""
-    entry = ("python", "evidence.py", "--data", DATA, "--out", "results.json", "--seed", str(seed))
-    job = Job(
-        entry=entry,
-        files={"evidence.py": script},
-        ro_mounts={DATA: data},
-        limits=_LIMITS,
-        pool="verify",
-    )
-    return _numbers(sandbox.run(job))
+        return evidence_numbers(result)
+    except RecordError as error:
+        raise EvidenceError(str(error)) from error
 
 
 def close(left: Mapping[str, float], right: Mapping[str, float], tolerance: float) -> str:
@@ -192,8 +170,3 @@ def honesty(bench: Bench, seed: int) -> Iterator[Check]:
         yield outcome
         if not outcome.passed:
             return
-
-
-def script_of(blobs: Blobs, finding: Finding) -> bytes:
-    """Return the finding's script, re-verified. Raises `RecordError`."""
-    return blobs.get(finding.evidence.script)

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from earnest.core.predicates import parse_conjunction
+from earnest.core.columns import numbers, same_level, select
+from earnest.core.errors import UsageError
 from earnest.core.records import Claim, Finding
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ LEAST_UNITS: Final = 8
 LEAST_BLOCKS: Final = 12
 _BLOCKS: Final = 24
 _BINS: Final = 5
-_MISSING: Final = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "<NA>")
-_TRUTH: Final = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
 
 
 class NotTestableError(Exception):
@@ -60,68 +58,6 @@ def testable(finding: Finding) -> bool:
     if kind == "time":
         return finding.claim.kind == "trend" and finding.claim.exposure == column
     return True
-
-
-def read_cells(path: Path) -> pd.DataFrame:
-    """Read a registered table's cells as text, missing ones as NaN."""
-    import pandas as pd
-
-    return pd.read_csv(path, dtype=str, keep_default_na=False, na_values=list(_MISSING))
-
-
-def numbers(cells: pd.Series[str]) -> pd.Series[float]:
-    """Return a column as numbers: numerals, truth words, else dates in seconds.
-
-    Raises `NotTestableError` where more than 1 in 20 of the cells that are there is none.
-    """
-
-    present = max(1, int(cells.notna().sum()))
-    for read in (_numerals, _truths, _dates):
-        values = read(cells)
-        if values.notna().sum() / present > 0.95:
-            return values
-    raise NotTestableError(f"the column {cells.name!r} holds no numbers")
-
-
-def _numerals(cells: pd.Series[str]) -> pd.Series[float]:
-    import pandas as pd
-
-    return pd.to_numeric(cells, errors="coerce").astype(float)
-
-
-def _truths(cells: pd.Series[str]) -> pd.Series[float]:
-    return cells.str.lower().map(_TRUTH).astype(float)
-
-
-def _dates(cells: pd.Series[str]) -> pd.Series[float]:
-    import pandas as pd
-
-    dates = pd.to_datetime(cells, errors="coerce", format="mixed", utc=True)
-    return dates.dt.as_unit("s").astype("int64").astype(float).where(dates.notna())
-
-
-def same_level(cells: pd.Series[str], level: str) -> pd.Series[bool]:
-    """Say for each cell whether it is this level; `1` and `1.0` are the same level."""
-    import pandas as pd
-
-    try:
-        return (cells == level) | (pd.to_numeric(cells, errors="coerce") == float(level))
-    except ValueError:
-        return cells == level
-
-
-def select(frame: pd.DataFrame, subset: str) -> pd.DataFrame:
-    """Return the rows that a claim's subset names."""
-    for comparison in parse_conjunction(subset):
-        if comparison.name not in frame.columns:
-            raise NotTestableError(f"the subset names {comparison.name!r}, which is no column")
-        cells = frame[comparison.name]
-        if isinstance(comparison.literal, str):
-            keep = same_level(cells, comparison.literal)
-            frame = frame[keep if comparison.comparison == "==" else ~keep & cells.notna()]
-        else:
-            frame = frame[comparison.holds(numbers(cells)).fillna(False)]
-    return frame
 
 
 def _exposure(frame: pd.DataFrame, claim: Claim) -> pd.Series[float]:
@@ -155,25 +91,33 @@ def _strata(frame: pd.DataFrame, columns: tuple[str, ...]) -> pd.Series[int]:
 
 def units(frame: pd.DataFrame, claim: Claim, design: str) -> Units:
     """Reduce sealed rows to the units of a claim's test. Raises `NotTestableError`."""
-    import pandas as pd
-
     for name in (claim.outcome, claim.exposure, *claim.adjust_for):
         if name not in frame.columns:
             raise NotTestableError(f"the table has no column {name!r}")
-    kind, _, column = design.partition(":")
-    rows = select(frame, claim.subset)
-    rows = rows.dropna(subset=[claim.outcome, claim.exposure, *claim.adjust_for])
-    table = pd.DataFrame({"y": numbers(rows[claim.outcome]), "x": _exposure(rows, claim)})
-    table["stratum"] = _strata(rows, claim.adjust_for)
-    table["group"] = rows[column] if column else ""
-    table = table.dropna()
-    reduce = {"iid": _rows, "grouped": _groups, "time": _blocks}[kind]
+    try:
+        table = _table(frame, claim, design)
+    except UsageError as error:
+        raise NotTestableError(str(error)) from error
+    reduce = {"iid": _rows, "grouped": _groups, "time": _blocks}[design.partition(":")[0]]
     found = reduce(table, claim)
     if len(found.y) < LEAST_UNITS:
         raise NotTestableError(f"{len(found.y)} independent units: at least {LEAST_UNITS} needed")
     if len(set(found.x)) < 2 or len(set(found.y)) < 2:
         raise NotTestableError("outcome or exposure does not vary in the sealed rows")
     return found
+
+
+def _table(frame: pd.DataFrame, claim: Claim, design: str) -> pd.DataFrame:
+    """Return the rows that count, as numbers: `y`, `x`, `stratum`, `group`."""
+    import pandas as pd
+
+    column = design.partition(":")[2]
+    rows = select(frame, claim.subset)
+    rows = rows.dropna(subset=[claim.outcome, claim.exposure, *claim.adjust_for])
+    table = pd.DataFrame({"y": numbers(rows[claim.outcome]), "x": _exposure(rows, claim)})
+    table["stratum"] = _strata(rows, claim.adjust_for)
+    table["group"] = rows[column] if column else ""
+    return table.dropna()
 
 
 def _made(

@@ -11,12 +11,13 @@ import hmac
 from dataclasses import dataclass
 from typing import Final
 
+from earnest.core.columns import read_cells
 from earnest.core.errors import RecordError
 from earnest.core.protocols import Blobs, LedgerView, Sandbox, Tables
 from earnest.core.records import Check, Finding, Verdict, Word
 from earnest.verify.estimate import Estimate, estimate
 from earnest.verify.evidence import Bench, honesty
-from earnest.verify.units import NotTestableError, read_cells, testable
+from earnest.verify.units import NotTestableError, testable
 
 VERSION: Final = "earnest-verify/1"
 _NOT_COVERED: Final = (
