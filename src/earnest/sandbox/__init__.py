@@ -1,0 +1,1 @@
+"""Programs that nobody vouches for run here, and nowhere else."""
