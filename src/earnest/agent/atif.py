@@ -1,0 +1,93 @@
+"""ATIF v1.7, Harbor's Agent Trajectory Interchange Format (RFC 0001): a run as others read it.
+
+The format forbids keys of one's own except in `extra`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import earnest
+from earnest.agent.replay import CUT_OFF, State, Turn
+from earnest.core.events import Event
+from earnest.core.messages import Message
+
+SCHEMA: Final = "ATIF-v1.7"
+
+
+def _present(**fields: Any) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def prompt_step(number: int, message: Message, at: str) -> dict[str, Any]:
+    """Return the step (numbered from 1) of a system or user message."""
+    return {
+        "step_id": number,
+        "timestamp": at,
+        "source": message.role,
+        "message": message.content,
+    }
+
+
+def agent_step(number: int, turn: Turn, model: str) -> dict[str, Any]:
+    """Return the step (numbered from 1) of one turn of the model with its observations."""
+    calls = [
+        {"tool_call_id": call.id, "function_name": call.name, "arguments": dict(call.arguments)}
+        for call in turn.message.calls
+    ]
+    results: list[dict[str, Any]] = [
+        {"source_call_id": call.id, "content": turn.effects[index].content}
+        for index, call in enumerate(turn.message.calls)
+    ]
+    if not turn.over and not results:
+        results = [{"content": CUT_OFF}]
+    failed = [call.id for i, call in enumerate(turn.message.calls) if turn.effects[i].failed]
+    return _present(
+        step_id=number,
+        timestamp=turn.at,
+        source="agent",
+        model_name=model,
+        message=turn.message.content,
+        tool_calls=calls or None,
+        observation={"results": results} if results else None,
+        metrics=_present(
+            prompt_tokens=turn.usage.prompt_tokens,
+            completion_tokens=turn.usage.completion_tokens,
+            cost_usd=turn.usage.cost_usd,
+        ),
+        llm_call_count=1,
+        extra={"stop": turn.stop, "failed_calls": failed},
+    )
+
+
+def trajectory(events: Iterable[Event], state: State) -> dict[str, Any]:
+    """Return the whole trajectory of a run from its log."""
+    events = list(events)
+    start: Mapping[str, Any] = events[0].payload
+    tools = [{"type": "function", "function": spec} for spec in start["tools"]]
+    return {
+        "schema_version": SCHEMA,
+        "session_id": start["run"],
+        "trajectory_id": start["run"],
+        "agent": {
+            "name": "earnest",
+            "version": earnest.__version__,
+            "model_name": start["model"],
+            "tool_definitions": tools,
+        },
+        "steps": [event.payload for event in events if event.kind == "step"],
+        "final_metrics": _present(
+            total_prompt_tokens=state.prompt_tokens,
+            total_completion_tokens=state.completion_tokens,
+            total_cost_usd=state.cost_usd,
+            total_steps=state.steps,
+        ),
+        "extra": {
+            "task": start["task"],
+            "status": state.status,
+            "seconds": state.spent_s,
+            "findings": [finding.id for finding in state.findings],
+            "log": events[-1].chain,
+        },
+    }

@@ -1,0 +1,229 @@
+"""The `submit_finding` tool: a typed claim with a script that re-derives it, put in the queue.
+
+It checks that the claim fits the table, that the script runs on the visible rows as the contract
+of evidence says, and that the author's own predicate holds. It gives no verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import Field, ValidationError
+
+from earnest.core.canon import canonical, digest
+from earnest.core.claims import sentence
+from earnest.core.errors import EarnestError, PredicateError, RecordError, ToolError
+from earnest.core.evidence import LIMITS, MOST_NUMBERS, OUT, evidence_job, evidence_numbers
+from earnest.core.jobs import DATA
+from earnest.core.messages import Observation, ToolSpec
+from earnest.core.predicates import holds
+from earnest.core.protocols import Blobs, Sandbox
+from earnest.core.records import (
+    Author,
+    Claim,
+    Direction,
+    Evidence,
+    Exposure,
+    Finding,
+    TableRef,
+    Task,
+)
+from earnest.tools.arguments import Arguments, legible
+from earnest.tools.python import tail, told
+from earnest.tools.table import check_claim
+
+MOST_FINDINGS: Final = 24
+_SEED: Final = 1
+
+
+class _Submission(Arguments):
+    kind: Literal["difference", "association", "trend"]
+    table: str = Field(description="The table's name.")
+    outcome: str = Field(description="A numeric column.")
+    exposure: str = Field(description="Another column; for a trend, the time.")
+    direction: Direction = Field(
+        description="difference: higher or lower; association: positive or negative; trend: "
+        "rising or falling."
+    )
+    group: str | None = Field(
+        default=None,
+        description="For a difference: the value of the exposure, written as in the table.",
+    )
+    versus: str | None = Field(
+        default=None, description="For a difference: the value compared with; else all others."
+    )
+    subset: str | None = Field(
+        default=None, description="Only these rows, such as: age >= 40 and sex == 'f'"
+    )
+    adjust_for: tuple[str, ...] = Field(default=(), description="Columns that are held fixed.")
+    threshold: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="The least absolute effect that you claim: rank-biserial correlation for a "
+        "difference, Spearman's rho else. Leave it out to claim a direction only.",
+    )
+    script: str = Field(min_length=1, description="The whole text of evidence.py.")
+    supports: str = Field(
+        min_length=1, description="Predicate on the script's numbers: effect > 0 and p < 0.01"
+    )
+    tolerance: float = Field(
+        default=1e-6, ge=0, le=0.1, description="Relative, between runs with other seeds."
+    )
+    prose: str = Field(default="", description="Your own words, for readers.")
+
+    def claim(self) -> Claim:
+        """Return the claim. Raises `ToolError`."""
+        try:
+            return Claim(
+                kind=self.kind,
+                table=self.table,
+                outcome=self.outcome,
+                exposure=self.exposure,
+                direction=self.direction,
+                group=self.group,
+                versus=self.versus,
+                subset=self.subset or "",
+                adjust_for=self.adjust_for,
+                threshold=self.threshold,
+            )
+        except ValidationError as error:
+            wrong = "; ".join(item["msg"].removeprefix("Value error, ") for item in error.errors())
+            raise ToolError(f"the claim does not hold together: {wrong}") from error
+
+
+@dataclass(frozen=True)
+class Submitter:
+    """What goes on every finding of a run: its task, who found it, what they could see."""
+
+    task: Task
+    run: str
+    author: Author
+    exposure: Exposure
+
+
+class SubmitFinding:
+    """Queues findings. The loop writes what is in an observation's `data["finding"]` to the log.
+
+    So the effect on record is what makes a finding count: a call that a crash left without an
+    outcome has left nothing behind and can be made again.
+    """
+
+    repeatable: bool = True
+    spec: ToolSpec = _Submission.spec(
+        "submit_finding",
+        "Submit one finding: a claim about a table and the script that re-derives it. The script "
+        f"is run as: python evidence.py --data {DATA} --out {OUT} --seed {_SEED}. It reads the "
+        f"table and writes {OUT}, a JSON object of 1 to {MOST_NUMBERS} named finite numbers; "
+        f"`supports` must hold of them. At most {MOST_FINDINGS} findings a run.",
+    )
+
+    def __init__(
+        self,
+        submitter: Submitter,
+        sandbox: Sandbox,
+        blobs: Blobs,
+        data: Path,
+        earlier: Iterable[Finding] = (),
+    ) -> None:
+        """`data`: the folder with the visible rows; `earlier`: what the run submitted before."""
+        self.submitter, self.sandbox, self.blobs, self.data = submitter, sandbox, blobs, data
+        self.queued = {_key(finding.claim): finding.id for finding in earlier}
+
+    def call(self, arguments: Mapping[str, Any]) -> Observation:
+        """Check and queue a finding. Raises `ToolError`, `SandboxError`."""
+        asked = _Submission.read(arguments)
+        claim = asked.claim()
+        if _key(claim) in self.queued:
+            raise ToolError(f"this claim is queued already, as {self.queued[_key(claim)]}")
+        if len(self.queued) >= MOST_FINDINGS:
+            raise ToolError(
+                f"{MOST_FINDINGS} findings are queued, the most a run may submit",
+                mend="end the run with your summary",
+            )
+        ref = self._ref(asked.table)
+        inputs = {f"{ref.name}.csv": self._handed_out(ref)}
+        check_claim(claim, ref, self._file(ref))
+        results = self._results(asked.script)
+        self._supported(asked.supports, results)
+        evidence = Evidence(
+            script=self.blobs.put(asked.script.encode()),
+            inputs=inputs,
+            results=results,
+            supports=asked.supports,
+            tolerance=asked.tolerance,
+        )
+        finding = Finding(
+            claim=claim,
+            evidence=evidence,
+            exposure=self.submitter.exposure,
+            author=self.submitter.author,
+            run=self.submitter.run,
+            task=self.submitter.task.id,
+            table=ref,
+            prose=asked.prose,
+        )
+        self.queued[_key(claim)] = finding.id
+        return Observation(
+            content=f"queued {finding.id}",
+            data={"finding": finding.model_dump(mode="json"), "sentence": sentence(claim)},
+        )
+
+    def _ref(self, name: str) -> TableRef:
+        for ref in self.submitter.task.tables:
+            if ref.name == name:
+                return ref
+        names = ", ".join(ref.name for ref in self.submitter.task.tables)
+        raise ToolError(f"the task has no table {name!r}", mend=f"its tables are {names}")
+
+    def _file(self, ref: TableRef) -> Path:
+        return self.data / f"{ref.name}.csv"
+
+    def _handed_out(self, ref: TableRef) -> str:
+        """Return the hash of the visible rows, which must be the task's."""
+        found = digest(self._file(ref).read_bytes())
+        if found != ref.visible:
+            raise EarnestError(
+                f"{self._file(ref)} is not what the task handed out",
+                mend="restore it, or start a new run on the changed table",
+            )
+        return found
+
+    def _results(self, script: str) -> dict[str, float]:
+        """Run the script on the visible rows. Raises `ToolError`, `SandboxError`."""
+        job = evidence_job(script.encode(), self.data, _SEED)
+        result = self.sandbox.run(job)
+        if not result.ok:
+            said = tail(result.stderr or result.stdout, 2000)
+            raise ToolError(
+                f"the script: {told(result, LIMITS)}\n{said}",
+                mend="mend the script and submit again",
+            )
+        try:
+            return evidence_numbers(result)
+        except RecordError as error:
+            raise ToolError(legible(str(error)), mend=error.mend) from error
+
+    def _supported(self, supports: str, results: Mapping[str, float]) -> None:
+        try:
+            held = holds(supports, results)
+        except PredicateError as error:
+            raise ToolError(f"supports: {error}", mend=error.mend) from error
+        if not held:
+            numbers = ", ".join(f"{name} = {value:.6g}" for name, value in results.items())
+            raise ToolError(
+                f"the script's numbers do not support the claim: {supports!r} with {numbers}",
+                mend="claim what they do support, or leave it",
+            )
+
+
+def _key(claim: Claim) -> bytes:
+    """What makes two claims the same; an association has no first column."""
+    body = claim.model_dump(mode="json")
+    if claim.kind == "association":
+        body["outcome"], body["exposure"] = sorted((claim.outcome, claim.exposure))
+    body["adjust_for"] = sorted(claim.adjust_for)
+    return canonical(body)

@@ -1,0 +1,38 @@
+"""The tools of a research run, on one workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from earnest.core.protocols import Blobs, Sandbox, Tool
+from earnest.core.records import Finding
+from earnest.tools.files import FilesTool
+from earnest.tools.findings import SubmitFinding, Submitter
+from earnest.tools.notes import NotesTool
+from earnest.tools.python import PythonTool
+from earnest.tools.workspace import Workspace
+
+
+def research_tools(
+    submitter: Submitter,
+    sandbox: Sandbox,
+    blobs: Blobs,
+    *,
+    data: Path,
+    workspace: Path,
+    earlier: Iterable[Finding] = (),
+) -> list[Tool]:
+    """Return `python`, `files`, `notes` and `submit_finding`.
+
+    `data`: the folder that holds `<table>.csv`, the visible rows, for each table of the task.
+    `workspace`: the run's own folder, made if need be. `earlier`: the findings that the run's log
+    holds (`agent.replay.logged_findings`), where it is resumed.
+    """
+    files = Workspace(workspace)
+    return [
+        PythonTool(sandbox, files, data),
+        FilesTool(files),
+        NotesTool(files),
+        SubmitFinding(submitter, sandbox, blobs, data, earlier),
+    ]

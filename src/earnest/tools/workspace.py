@@ -1,0 +1,144 @@
+"""The workspace of a run: the files that persist between tool calls.
+
+A path that leaves the folder, or goes through a link, is refused: every component is opened
+without following links, so nothing on the way can be swapped either.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from earnest.core.errors import ToolError
+
+MOST_BYTES: Final = 64 * 2**20
+MOST_FILES: Final = 2000
+_LONGEST_NAME: Final = 200
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def parts_of(name: str) -> tuple[str, ...]:
+    """Return the components of a relative path. Raises `ToolError` for any other."""
+    path = PurePosixPath(name)
+    bad = (
+        not path.parts
+        or path.is_absolute()
+        or ".." in path.parts
+        or not name.isprintable()
+        or any(len(part.encode("utf-8", "replace")) > _LONGEST_NAME for part in path.parts)
+    )
+    if bad:
+        raise ToolError(f"{name!r} is no path inside the workspace: name it relative, without ..")
+    return path.parts
+
+
+class Workspace:
+    """A folder of plain files, named by relative POSIX paths."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open or create the folder."""
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.folder = folder
+
+    @contextlib.contextmanager
+    def _parent(self, name: str, *, create: bool = False) -> Iterator[tuple[int, str]]:
+        """Open the folder that holds a file, link by link; yield it and the file's own name."""
+        *folders, leaf = parts_of(name)
+        held = os.open(self.folder, _FOLDER)
+        try:
+            for part in folders:
+                if create:
+                    with contextlib.suppress(FileExistsError):
+                        os.mkdir(part, 0o700, dir_fd=held)
+                inner = os.open(part, _FOLDER, dir_fd=held)
+                os.close(held)
+                held = inner
+            yield held, leaf
+        except OSError as error:
+            raise ToolError(f"{name}: {error.strerror or error}") from error
+        finally:
+            os.close(held)
+
+    def read(self, name: str, most: int = MOST_BYTES) -> bytes:
+        """Return at most the first `most` bytes of a file. Raises `ToolError`."""
+        with self._parent(name) as (folder, leaf):
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            file = os.open(leaf, flags, dir_fd=folder)
+            with os.fdopen(file, "rb") as stream:
+                if not stat.S_ISREG(os.fstat(file).st_mode):
+                    raise ToolError(f"{name} is no plain file")
+                return stream.read(most)
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a file, whole or not at all. Raises `ToolError`."""
+        if len(data) > MOST_BYTES:
+            raise ToolError(f"{name} has {len(data)} bytes: at most {MOST_BYTES} may be written")
+        with self._parent(name, create=True) as (folder, leaf):
+            draft = f".draft-{secrets.token_hex(6)}"
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            try:
+                with os.fdopen(os.open(draft, flags, 0o600, dir_fd=folder), "wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(draft, leaf, src_dir_fd=folder, dst_dir_fd=folder)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    os.unlink(draft, dir_fd=folder)
+                raise
+
+    def remove(self, name: str) -> None:
+        """Remove a file. Raises `ToolError`."""
+        with self._parent(name) as (folder, leaf):
+            os.unlink(leaf, dir_fd=folder)
+
+    def sizes(self) -> dict[str, int]:
+        """Return the plain files and their sizes in bytes, by name; drafts and links left out."""
+        found: dict[str, int] = {}
+        for where, folders, names, held in os.fwalk(self.folder):
+            folders.sort()
+            for leaf in sorted(names):
+                facts = os.stat(leaf, dir_fd=held, follow_symlinks=False)
+                if stat.S_ISREG(facts.st_mode) and not leaf.startswith(".draft-"):
+                    found[(Path(where) / leaf).relative_to(self.folder).as_posix()] = facts.st_size
+        return found
+
+    def contents(self) -> dict[str, bytes]:
+        """Return all files. Raises `ToolError` where they are too many or too large together."""
+        sizes = self.sizes()
+        total = sum(sizes.values())
+        if total > MOST_BYTES or len(sizes) > MOST_FILES:
+            raise ToolError(
+                f"the workspace holds {len(sizes)} files, {total} bytes: "
+                f"at most {MOST_FILES} and {MOST_BYTES} fit in the sandbox"
+            )
+        return {name: self.read(name) for name in sizes}
+
+    def take(self, before: Mapping[str, bytes], after: Mapping[str, bytes], *, all_: bool) -> str:
+        """Take over the files that a program left; return a line on what changed.
+
+        `all_`: `after` is everything that is left, so that what is missing was removed.
+        """
+        changed, refused = [], []
+        for name, data in sorted(after.items()):
+            if before.get(name) == data:
+                continue
+            try:
+                self.write(name, data)
+                changed.append(f"{name} ({len(data)} bytes)")
+            except ToolError:
+                refused.append(name)
+        gone = sorted(set(before) - set(after)) if all_ else []
+        for name in gone:
+            self.remove(name)
+        said = [
+            ("files written", changed),
+            ("removed", gone),
+            ("not kept, bad names", [repr(name) for name in refused]),
+        ]
+        return "; ".join(f"{what}: {', '.join(names)}" for what, names in said if names)

@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+import pytest
+
+from earnest.core.canon import digest
+from earnest.core.records import TableRef, Task
+
+
+@pytest.fixture
+def task() -> Task:
+    ref = TableRef(
+        name="t",
+        table=digest(b"t"),
+        visible=digest(b"v"),
+        design="iid",
+        rows=40,
+        columns=("a", "b"),
+    )
+    return Task(kind="research", prompt="What is going on here?", tables=(ref,))
