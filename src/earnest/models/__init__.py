@@ -1,0 +1,1 @@
+"""Models: what answers messages. Each module is imported on use; this package imports nothing."""

@@ -1,0 +1,60 @@
+"""A checkpoint folder as a model."""
+
+import pytest
+
+from earnest.core.errors import ModelError
+from earnest.core.messages import Message, Sampling, ToolSpec
+from earnest.core.wording import fixed_words
+from earnest.models.local import LocalModel
+from earnest.train.nano import Shape, make, prepare
+
+QUESTIONS = ["How does `bmi` go with `age`?", "What is known of `bmi`?", "Say what is known."]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """An untrained model's folder."""
+    out = tmp_path_factory.mktemp("model")
+    prepare(1)
+    model, tokenizer = make([*fixed_words(), "`bmi`", "`age`"], None, Shape(32, 1, 2, 64), 0)
+    model.save_pretrained(out)
+    tokenizer.save_pretrained(out)
+    return out
+
+
+def ask(model, text, **sampling):
+    messages = [Message(role="user", content=text)]
+    return model.generate(messages, [], Sampling(**sampling))
+
+
+def test_a_batch_gives_what_single_questions_give(folder):
+    model = LocalModel(folder, threads=1)
+    alone = [ask(model, text, max_tokens=160).message.content for text in QUESTIONS]
+    assert model.answers(QUESTIONS) == alone
+    assert model.answers(QUESTIONS[::-1]) == alone[::-1]
+    assert model.answers([]) == []
+
+
+def test_tokens_are_counted_and_a_cut_is_said(folder):
+    reply = ask(LocalModel(folder, threads=1), QUESTIONS[1], max_tokens=3)
+    assert reply.usage.prompt_tokens == 9
+    assert reply.usage.completion_tokens == 3
+    assert reply.stop == "length"
+    assert reply.message.role == "assistant"
+
+
+def test_sampling_follows_the_seed(folder):
+    model = LocalModel(folder, threads=1)
+    first, again, other = (
+        ask(model, QUESTIONS[0], temperature=2.0, max_tokens=20, seed=seed).message.content
+        for seed in (1, 1, 2)
+    )
+    assert first == again != other
+
+
+def test_what_it_can_not_do_is_said(folder, tmp_path):
+    tool = ToolSpec(name="python", description="", parameters={})
+    with pytest.raises(ModelError, match="can't call tools"):
+        LocalModel(folder).generate([], [tool], Sampling())
+    with pytest.raises(ModelError, match="no model folder"):
+        LocalModel(tmp_path).answers(QUESTIONS)

@@ -1,0 +1,318 @@
+"""The client against a small server that replays exact protocol JSON over real HTTP."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from earnest.core.errors import LackError, ModelError
+from earnest.core.messages import Completion, Message, Sampling, ToolCall, ToolSpec
+from earnest.models.openai import OpenAIModel
+
+pytest.importorskip("openai")
+
+Reply = tuple[int, dict[str, str], Any]
+TOOL = ToolSpec(
+    name="notes",
+    description="Take notes.",
+    parameters={"type": "object", "properties": {"text": {"type": "string"}}},
+)
+ASK = [Message(role="system", content="Be brief."), Message(role="user", content="Hello")]
+
+
+class Server:
+    """Answers each request with the next reply of a list, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.replies: list[Reply] = []
+        self.requests: list[dict[str, Any]] = []
+        self.headers: list[dict[str, str]] = []
+        self.delay = 0.0
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                length = int(self.headers["Content-Length"])
+                outer.requests.append(json.loads(self.rfile.read(length)))
+                outer.headers.append({k.lower(): v for k, v in self.headers.items()})
+                time.sleep(outer.delay)
+                status, headers, body = outer.replies.pop(0)
+                data = body if isinstance(body, bytes) else json.dumps(body).encode()
+                self.send_response(status)
+                headers = {"Content-Type": "application/json", **headers}
+                for name, value in {**headers, "Content-Length": str(len(data))}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                with contextlib.suppress(BrokenPipeError):  # a client that gave up waiting
+                    self.wfile.write(data)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
+        threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    found = Server()
+    yield found
+    found.http.shutdown()
+    found.http.server_close()
+
+
+def answer(message: dict[str, Any], finish: str = "stop", **more: Any) -> Reply:
+    body = {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "m",
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": None, **message},
+                "finish_reason": finish,
+            }
+        ],
+        "usage": {"prompt_tokens": 12, "completion_tokens": 5, "total_tokens": 17},
+        **more,
+    }
+    return 200, {}, body
+
+
+def calling(*arguments: str) -> Reply:
+    calls = [
+        {"id": f"c{n}", "type": "function", "function": {"name": "notes", "arguments": text}}
+        for n, text in enumerate(arguments)
+    ]
+    return answer({"tool_calls": calls}, "tool_calls")
+
+
+def refusal(status: int, text: str, **headers: str) -> Reply:
+    return status, headers, {"error": {"message": text, "type": "x", "param": None, "code": None}}
+
+
+def model(server: Server, **more: Any) -> OpenAIModel:
+    return OpenAIModel("m", base_url=server.url, **{"timeout_s": 5.0, "retries": 1, **more})
+
+
+def test_an_answer_in_words(server: Server) -> None:
+    server.replies = [answer({"content": "Hi."})]
+    found = model(server, prices=(2.0, 10.0)).generate(ASK, [], Sampling(max_tokens=77, seed=3))
+    assert (found.message.content, found.stop, found.message.calls) == ("Hi.", "end", ())
+    assert (found.usage.prompt_tokens, found.usage.completion_tokens) == (12, 5)
+    assert found.usage.cost_usd == pytest.approx((12 * 2 + 5 * 10) / 1e6)
+    (body,) = server.requests
+    assert body["messages"] == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Hello"},
+    ]
+    assert (body["max_tokens"], body["seed"], body["model"]) == (77, 3, "m")
+    assert not {"tools", "temperature"} & set(body)
+
+
+def test_tool_calls_there_and_back(server: Server) -> None:
+    server.replies = [calling('{"text": "a"}', '{"text": "é"}'), answer({"content": "ok"})]
+    first = model(server).generate(ASK, [TOOL], Sampling(temperature=0.5))
+    assert first.stop == "calls"
+    assert [call.arguments for call in first.message.calls] == [{"text": "a"}, {"text": "é"}]
+    results = [Message(role="tool", content=f"r{n}", call=f"c{n}") for n in range(2)]
+    model(server).generate([*ASK, first.message, *results], [TOOL], Sampling())
+    body = server.requests[0]
+    assert body["temperature"] == 0.5
+    assert body["tools"] == [
+        {
+            "type": "function",
+            "function": {
+                "name": "notes",
+                "description": "Take notes.",
+                "parameters": dict(TOOL.parameters),
+            },
+        }
+    ]
+    sent = server.requests[1]["messages"][2:]
+    assert sent[0]["tool_calls"][1] == {
+        "id": "c1",
+        "type": "function",
+        "function": {"name": "notes", "arguments": '{"text":"é"}'},
+    }
+    assert sent[1:] == [
+        {"role": "tool", "content": "r0", "tool_call_id": "c0"},
+        {"role": "tool", "content": "r1", "tool_call_id": "c1"},
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"text": ', "[1]", '"x"', '{"a": 1, "a": 2}', '{"a": NaN}', '{"a": "\\ud800"}', "{'a': 1}"],
+)
+def test_malformed_arguments_are_a_problem_not_a_guess(server: Server, text: str) -> None:
+    server.replies = [calling(text, '{"text": "good"}')]
+    bad, good = model(server).generate(ASK, [TOOL], Sampling()).message.calls
+    assert "can't be read" in bad.problem
+    assert bad.arguments == {}
+    assert (good.problem, good.arguments) == ("", {"text": "good"})
+
+
+def test_empty_arguments_are_none(server: Server) -> None:
+    server.replies = [calling("")]
+    (call,) = model(server).generate(ASK, [TOOL], Sampling()).message.calls
+    assert call == ToolCall(id="c0", name="notes")
+
+
+def test_an_answer_that_was_cut_off(server: Server) -> None:
+    server.replies = [answer({"content": "I was ab"}, "length")]
+    assert model(server).generate(ASK, [], Sampling()).stop == "length"
+
+
+def test_no_usage_is_unknown_not_nought(server: Server) -> None:
+    server.replies = [answer({"content": "Hi"}, usage=None)]
+    usage = model(server, prices=(1.0, 1.0)).generate(ASK, [], Sampling()).usage
+    assert (usage.prompt_tokens, usage.cost_usd) == (None, None)
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_what_may_pass_is_tried_again(server: Server, status: int) -> None:
+    server.replies = [refusal(status, "wait", **{"Retry-After": "0.01"}), answer({"content": "ok"})]
+    assert model(server).generate(ASK, [], Sampling()).message.content == "ok"
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "mend"), [(400, "message"), (401, "OPENAI_API_KEY"), (404, "base URL")]
+)
+def test_what_will_not_pass_is_not_tried_again(server: Server, status: int, mend: str) -> None:
+    server.replies = [refusal(status, "not so")]
+    with pytest.raises(ModelError, match=f"{status}: not so") as caught:
+        model(server).generate(ASK, [], Sampling())
+    assert mend in caught.value.mend
+    assert len(server.requests) == 1
+
+
+def test_patience_ends(server: Server) -> None:
+    server.replies = [refusal(429, "quota", **{"Retry-After": "0.01"})] * 2
+    with pytest.raises(ModelError, match="429") as caught:
+        model(server).generate(ASK, [], Sampling())
+    assert "rate limit" in caught.value.mend
+    assert len(server.requests) == 2
+
+
+def test_a_time_out(server: Server) -> None:
+    server.delay, server.replies = 1.0, [answer({"content": "late"})]
+    with pytest.raises(ModelError, match=r"no answer within 0\.2 s"):
+        model(server, timeout_s=0.2, retries=0).generate(ASK, [], Sampling())
+
+
+def test_nobody_there() -> None:
+    with pytest.raises(ModelError, match="can't be reached"):
+        OpenAIModel("m", base_url="http://127.0.0.1:9/v1", retries=0).generate(ASK, [], Sampling())
+
+
+@pytest.mark.parametrize("body", [b"<html>", {"choices": []}, {"other": 1}, [1]])
+def test_an_answer_outside_the_protocol(server: Server, body: Any) -> None:
+    server.replies = [(200, {}, body)]
+    with pytest.raises(ModelError):
+        model(server, retries=0).generate(ASK, [], Sampling())
+
+
+def test_the_key_comes_from_the_environment(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with pytest.raises(LackError, match="no key") as caught:
+        OpenAIModel("m").generate(ASK, [], Sampling())
+    assert "export OPENAI_API_KEY" in caught.value.mend
+    monkeypatch.setenv("MY_KEY", "k-1")
+    server.replies = [answer({"content": "ok"})]
+    model(server, key_variable="MY_KEY").generate(ASK, [], Sampling())
+    assert server.headers[0]["authorization"] == "Bearer k-1"
+
+
+def test_lone_surrogates_do_not_get_through(server: Server) -> None:
+    server.replies = [answer({"content": "a\ud800b"})]
+    found = model(server).generate(ASK, [], Sampling())
+    assert found.message.content == "a?b"
+
+
+TEMPLATE = "{% for m in messages %}{{ m['role'] }} {{ m['content'] }}\n{% endfor %}assistant "
+
+
+def tiny_checkpoint(folder: Path) -> None:
+    """Write a Llama of random weights with a tokenizer of words and a chat template."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    torch.manual_seed(1)
+    words = ["<unk>", "<s>", "</s>", "system", "user", "assistant", "Hello", "Be", "brief", "."]
+    core = Tokenizer(models.WordLevel({word: n for n, word in enumerate(words)}, "<unk>"))
+    core.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=core,
+        **dict(zip(("unk_token", "bos_token", "eos_token"), words, strict=False)),
+    )
+    tokenizer.chat_template = TEMPLATE
+    tokenizer.save_pretrained(folder)
+    config = LlamaConfig(
+        vocab_size=len(words),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        max_position_embeddings=256,
+        bos_token_id=1,
+        eos_token_id=2,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+
+
+@pytest.mark.slow
+def test_a_real_server(tmp_path: Path) -> None:
+    for package in ("torch", "transformers", "accelerate", "fastapi", "uvicorn"):
+        pytest.importorskip(package)
+    checkpoint = tmp_path / "tiny"
+    tiny_checkpoint(checkpoint)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "transformers.cli.transformers", "serve", str(checkpoint)]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--device", "cpu"]
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hf")}
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+        try:
+            url = f"http://127.0.0.1:{port}/v1"
+            served = OpenAIModel(str(checkpoint), base_url=url, timeout_s=60.0, retries=1)
+            found = patiently(served, process, tmp_path / "log")
+        finally:
+            process.terminate()
+            process.wait(30)
+    assert found.usage.prompt_tokens
+    assert 0 < (found.usage.completion_tokens or 0) <= 8
+    assert found.message.calls == ()
+
+
+def patiently(served: OpenAIModel, process: subprocess.Popen[bytes], log: Path) -> Completion:
+    """Ask until the server is up; it imports torch first."""
+    until = time.monotonic() + 180
+    while True:
+        try:
+            return served.generate(ASK, [TOOL], Sampling(max_tokens=8))
+        except ModelError as error:
+            up = "can't be reached" not in str(error)
+            if up or process.poll() is not None or time.monotonic() > until:
+                raise AssertionError(f"{error}\n{log.read_text()[-3000:]}") from error
+            time.sleep(1)
