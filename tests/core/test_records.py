@@ -32,6 +32,12 @@ def test_the_id_is_the_hash_of_the_stored_bytes():
     assert b'"record":"verdict"' in VERDICT.data
 
 
+def test_a_changed_copy_has_an_id_of_its_own():
+    assert VERDICT.id == VERDICT.model_copy().id
+    changed = VERDICT.model_copy(update={"word": "refuted"})
+    assert changed.id == digest(changed.data) != VERDICT.id
+
+
 def test_changed_bytes_are_refused_on_reading():
     with pytest.raises(RecordError, match="have changed"):
         Verdict.from_bytes(VERDICT.data.replace(b"0.001", b"0.002"), expect=VERDICT.id)

@@ -52,7 +52,9 @@ def _truths(cells: pd.Series[str]) -> pd.Series[float]:
 def _dates(cells: pd.Series[str]) -> pd.Series[float]:
     import pandas as pd
 
-    dates = pd.to_datetime(cells, errors="coerce", format="mixed", utc=True)
+    # Left to itself, pandas takes `t12` for a date.
+    dated = cells.where(cells.str.contains(r"\d\s*[-/.: ]\s*\w", regex=True, na=False))
+    dates = pd.to_datetime(dated, errors="coerce", format="mixed", utc=True)
     return dates.dt.as_unit("s").astype("int64").astype(float).where(dates.notna())
 
 

@@ -56,6 +56,13 @@ class Record(Value):
         """`sha256:` of the canonical bytes."""
         return digest(self.data)
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy; a changed record has bytes and an id of its own."""
+        copied = super().model_copy(update=update, deep=deep)
+        for cached in ("data", "id"):
+            copied.__dict__.pop(cached, None)
+        return copied
+
     @classmethod
     def from_bytes(cls, data: bytes, *, expect: str = "") -> Self:
         """Read a record back; with `expect`, re-verify its hash first. Raises `RecordError`."""
