@@ -23,10 +23,10 @@ def sentence(claim: Claim) -> str:
     """Return the claim as one English sentence, without its evidence or verdict."""
     outcome, exposure = _column(claim.outcome), _column(claim.exposure)
     if claim.kind == "difference":
-        other = "the others" if claim.versus is None else f"{claim.versus!r}"
+        other = "elsewhere" if claim.versus is None else f"where it is {claim.versus!r}"
         core = (
             f"{outcome} tends to be {claim.direction} where {exposure} is "
-            f"{claim.group!r} than where it is {other}"
+            f"{claim.group!r} than {other}"
         )
     elif claim.kind == "association":
         how = "rise" if claim.sign > 0 else "fall"

@@ -148,9 +148,7 @@ def unclaimed(tables: Sequence[TableRef], findings: Sequence[Found]) -> Iterator
                 other,
             )
             outcome = one if exposure == other else other
-            base = Fact(
-                kind="association", table=table.name, outcome=outcome, exposure=exposure
-            )
+            base = Fact(kind="association", table=table.name, outcome=outcome, exposure=exposure)
             if base.pair in touched:
                 continue
             if exposure == time:

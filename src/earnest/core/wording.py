@@ -15,7 +15,8 @@ from __future__ import annotations
 import hashlib
 import random
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from itertools import product
 from typing import Final, Literal
@@ -23,7 +24,6 @@ from typing import Final, Literal
 from earnest.core.facts import Fact
 from earnest.core.predicates import Comparison, parse_conjunction
 
-Asked = Literal["effect", "strength", "level"]
 Part = Literal["train", "unseen-combination", "unseen-frame"]
 
 ABSTENTION: Final = "not established"
@@ -48,21 +48,22 @@ _MACROS: Final[Mapping[str, str]] = {
     "LINK": "[link|tie|relation|association|correlation]",
     "LINKED": "[linked|tied|related|associated|correlated]",
     "COMPARE": "[compare|differ|stand]",
+    "COMPARES": "[compares|differs|stands]",
     "AGAINST": "[against|compared with|versus]",
     "GAP": "[gap|difference|distance]",
     "OVER": "[over|along|through]",
     "TREND": "[trend|drift|course]",
     "STRONG": "[strong|large|marked|pronounced]",
+    "CLOSELY": "[closely|strongly|tightly]",
+    "CLEARLY": "[clearly|strongly|markedly]",
     "WHERE": "[where|when|if]",
     "MUCH": "[much higher or lower|far up or down]",
-    "VALUE": "[value|level]",
-    "WHICH": "[for which|at which|for what]",
 }
 
 # Slots: T table, Y outcome, X exposure, A and B the two in either order, G group, V versus,
 # S the restriction to a subset and what is held fixed, W which way a difference goes.
-_TRAIN: Final[Mapping[tuple[str, str], Sequence[str]]] = {
-    ("association", "effect"): (
+_TRAIN: Final[Mapping[str, Sequence[str]]] = {
+    "association": (
         "OPEN how does {Y} MOVE WITH {X}{S}?",
         "OPEN how does {Y} MOVE AS {X} RISES{S}?",
         "OPEN what BECOMES {Y} AS {X} RISES{S}?",
@@ -71,65 +72,62 @@ _TRAIN: Final[Mapping[tuple[str, str], Sequence[str]]] = {
         "How does {Y} MOVE WITH {X} IN{S}?",
         "What BECOMES {Y} AS {X} RISES IN{S}?",
         "SAY, IN, how {Y} MOVES WITH {X}{S}.",
-    ),
-    ("association", "strength"): (
+        "SAY, IN, what BECOMES {Y} AS {X} RISES{S}.",
+        "WITH {X}, how does {Y} MOVE IN{S}?",
+        "OPEN WITH {X}, how does {Y} MOVE{S}?",
+        "SAY, IN, how, AS {X} RISES, {Y} MOVES{S}.",
         "OPEN how STRONG is the LINK between {A} and {B}{S}?",
-        "OPEN how STRONG is it that {A} and {B} are LINKED{S}?",
+        "OPEN how CLOSELY are {A} and {B} LINKED{S}?",
         "SAY, IN, how STRONG the LINK between {A} and {B} is{S}.",
     ),
-    ("difference", "effect"): (
+    "difference": (
         "OPEN how does {Y} COMPARE for {X} {G} AGAINST {V}{S}?",
         "OPEN how MUCH is {Y} WHERE {X} is {G}, AGAINST {V}{S}?",
         "OPEN what is the GAP in {Y} between {X} {G} and {V}{S}?",
         "How does {Y} COMPARE for {X} {G} AGAINST {V} IN{S}?",
         "How MUCH is {Y} WHERE {X} is {G}, AGAINST {V}, IN{S}?",
         "SAY, IN, how MUCH {Y} is WHERE {X} is {G}, AGAINST {V}{S}.",
-    ),
-    ("difference", "strength"): (
+        "WHERE {X} is {G}, how MUCH is {Y}, AGAINST {V}, IN{S}?",
+        "SAY, IN, for {X} {G}, how {Y} COMPARES AGAINST {V}{S}.",
+        "OPEN AGAINST {V}, how does {Y} COMPARE for {X} {G}{S}?",
+        "What is {Y} like WHERE {X} is {G}, AGAINST {V}, IN{S}?",
         "OPEN how STRONG is the GAP in {Y} between {X} {G} and {V}{S}?",
-        "OPEN how STRONG is it that {Y} differs for {X} {G} AGAINST {V}{S}?",
+        "OPEN how CLEARLY does {Y} [differ|stand out] for {X} {G} AGAINST {V}{S}?",
         "SAY, IN, how STRONG the GAP in {Y} between {X} {G} and {V} is{S}.",
     ),
-    ("difference", "level"): (
-        "OPEN WHICH VALUE of {X} is {Y} {W} than for {V}{S}?",
-        "OPEN WHICH {X} is {Y} {W}, AGAINST {V}{S}?",
-        "SAY, IN, WHICH VALUE of {X} {Y} is {W}, AGAINST {V}{S}.",
-    ),
-    ("trend", "effect"): (
+    "trend": (
         "OPEN how does {Y} MOVE OVER {X}{S}?",
         "OPEN what BECOMES {Y} OVER {X}{S}?",
         "OPEN what is the TREND of {Y} OVER {X}{S}?",
         "How does {Y} MOVE OVER {X} IN{S}?",
         "What BECOMES {Y} AS {X} goes on IN{S}?",
         "SAY, IN, how {Y} MOVES OVER {X}{S}.",
-    ),
-    ("trend", "strength"): (
+        "OVER {X}, how does {Y} MOVE IN{S}?",
         "OPEN how STRONG is the TREND of {Y} OVER {X}{S}?",
-        "OPEN how STRONG is it that {Y} MOVES OVER {X}{S}?",
+        "OPEN how CLEARLY does {Y} MOVE OVER {X}{S}?",
         "SAY, IN, how STRONG the TREND of {Y} OVER {X} is{S}.",
     ),
 }
-_EXAM: Final[Mapping[tuple[str, str], Sequence[str]]] = {
-    ("association", "effect"): (
+_EXAM: Final[Mapping[str, Sequence[str]]] = {
+    "association": (
         "OPEN AS {X} RISES, what BECOMES {Y}{S}?",
         "What is the LINK between {A} and {B} IN{S}?",
         "How are {A} and {B} LINKED IN{S}?",
-        "SAY, IN, what BECOMES {Y} WHERE {X} RISES{S}.",
+        "SAY, IN, how {Y} MOVES AS {X} RISES{S}.",
+        "How STRONG is the LINK between {A} and {B} IN{S}?",
     ),
-    ("association", "strength"): ("How STRONG is the LINK between {A} and {B} IN{S}?",),
-    ("difference", "effect"): (
+    "difference": (
         "OPEN WHERE {X} is {G}, how MUCH is {Y}, AGAINST {V}{S}?",
         "What is the GAP in {Y} between {X} {G} and {V} IN{S}?",
         "OPEN for {X} {G}, how does {Y} COMPARE AGAINST {V}{S}?",
+        "How STRONG is the GAP in {Y} between {X} {G} and {V} IN{S}?",
     ),
-    ("difference", "strength"): ("How STRONG is the GAP in {Y} between {X} {G} and {V} IN{S}?",),
-    ("difference", "level"): ("WHICH VALUE of {X} is {Y} {W} than for {V} IN{S}?",),
-    ("trend", "effect"): (
+    "trend": (
         "OPEN OVER {X}, how does {Y} MOVE{S}?",
         "What is the TREND of {Y} OVER {X} IN{S}?",
         "SAY, IN, what BECOMES {Y} OVER {X}{S}.",
+        "How STRONG is the TREND of {Y} OVER {X} IN{S}?",
     ),
-    ("trend", "strength"): ("How STRONG is the TREND of {Y} OVER {X} IN{S}?",),
 }
 _PROMPTS: Final = (
     "What is [known|established|confirmed] [of|about] {A} and {B} IN?",
@@ -150,10 +148,7 @@ _STATEMENTS: Final[Mapping[str, Sequence[str]]] = {
         "The TREND of {Y} OVER {X} IN{S} is {E}, 95 % interval {L} to {U}.",
     ),
 }
-_SCOPE: Final = (
-    "[among|counting only] [rows|cases] where",
-    "with held fixed and is is not is at least is at most is above is below",
-)
+_SCOPE: Final = "[among|counting only] [rows|cases] where"
 _COMPARED: Final[Mapping[str, str]] = {
     "==": "is",
     "!=": "is not",
@@ -162,7 +157,9 @@ _COMPARED: Final[Mapping[str, str]] = {
     ">": "is above",
     "<": "is below",
 }
-_ANSWERS: Final = f"up down higher lower rise fall it is the rest others {ABSTENTION}"
+_ANSWERS: Final = (
+    f"up down higher lower rise fall it is the rest others none with over {ABSTENTION}"
+)
 _MACRO: Final = re.compile(rf"\b({'|'.join(_MACROS)})\b")
 _CHOICE: Final = re.compile(r"\[([^\]]*)\]")
 
@@ -196,6 +193,11 @@ def _split(frame: str) -> tuple[tuple[str, ...], ...]:
     )
 
 
+def _sentence(parts: Iterable[str]) -> str:
+    text = "".join(parts)
+    return text[:1].upper() + text[1:]
+
+
 def _kept_for_exam(pattern: str) -> bool:
     return hashlib.sha256(pattern.encode()).digest()[0] % _EXAM_SHARE == 0
 
@@ -203,17 +205,17 @@ def _kept_for_exam(pattern: str) -> bool:
 def _draw(frames: Sequence[str], rng: random.Random, keep: bool | None = None) -> str:
     """Return a pattern: one choice a part. `keep`: whether it is one of those kept for the exam."""
     while True:
-        pattern = "".join(rng.choice(part) for part in _split(rng.choice(frames)))
+        pattern = _sentence(rng.choice(part) for part in _split(rng.choice(frames)))
         if keep is None or _kept_for_exam(pattern) == keep:
             return pattern
 
 
-def patterns(kind: str, asked: Asked, part: Part) -> Iterator[str]:
+def patterns(kind: str, part: Part) -> Iterator[str]:
     """Enumerate the wordings of one kind of question in one part of the grammar."""
-    frames = (_EXAM if part == "unseen-frame" else _TRAIN)[kind, asked]
+    frames = (_EXAM if part == "unseen-frame" else _TRAIN)[kind]
     for frame in frames:
         for choices in product(*_split(frame)):
-            pattern = "".join(choices)
+            pattern = _sentence(choices)
             if part == "unseen-frame" or _kept_for_exam(pattern) == (part != "train"):
                 yield pattern
 
@@ -228,21 +230,21 @@ def _compared(comparison: Comparison) -> str:
 def _scope(fact: Fact, rng: random.Random) -> str:
     found = ""
     if fact.subset:
-        start = _draw(_SCOPE[:1], rng)
+        start = "".join(rng.choice(part) for part in _split(_SCOPE))
         found += f", {start} " + " and ".join(map(_compared, parse_conjunction(fact.subset)))
     if fact.adjust_for:
         found += f", with {' and '.join(map(column_word, fact.adjust_for))} held fixed"
     return found
 
 
-def _fill(pattern: str, fact: Fact, rng: random.Random) -> str:
+def _slots(fact: Fact, rng: random.Random) -> dict[str, str]:
     outcome, exposure = column_word(fact.outcome), column_word(fact.exposure)
     either = [outcome, exposure]
     rng.shuffle(either)
-    others = rng.choice(("the rest", "the others"))
     up = (fact.effect or 0.0) >= 0
     low, high = fact.interval or (0.0, 0.0)
-    slots = {
+    others = rng.choice(("the rest", "the others"))
+    return {
         "T": column_word(fact.table),
         "Y": outcome,
         "X": exposure,
@@ -257,43 +259,122 @@ def _fill(pattern: str, fact: Fact, rng: random.Random) -> str:
         "L": hundredths(low),
         "U": hundredths(high),
     }
+
+
+def _fill(pattern: str, slots: Mapping[str, str]) -> str:
     return re.sub(r"\{(\w+)\}", lambda found: slots[found[1]], pattern)
 
 
-def question(fact: Fact, asked: Asked, rng: random.Random, part: Part = "train") -> str:
+@dataclass(frozen=True)
+class Question:
+    """A question in words. `lead`: the column that the answer starts from."""
+
+    text: str
+    lead: str
+
+
+def question(fact: Fact, rng: random.Random, part: Part = "train") -> Question:
     """Return one question that pins the fact, in a wording drawn from one part of the grammar."""
     if part == "unseen-frame":
-        return _fill(_draw(_EXAM[fact.kind, asked], rng), fact, rng)
-    frames = _TRAIN[fact.kind, asked]
-    return _fill(_draw(frames, rng, keep=part != "train"), fact, rng)
+        pattern = _draw(_EXAM[fact.kind], rng)
+    else:
+        pattern = _draw(_TRAIN[fact.kind], rng, keep=part != "train")
+    slots = _slots(fact, rng)
+    turned = "{A}" in pattern and slots["A"] == slots["X"]
+    return Question(_fill(pattern, slots), fact.exposure if turned else fact.outcome)
 
 
-def answer(fact: Fact, asked: Asked) -> str:
-    """Return the one right answer: `up 57`, `57`, a level in quotes; or that it isn't known."""
-    if fact.effect is None:
-        return ABSTENTION
-    if asked == "level":
-        return level_word(fact.group or "")
-    whole = hundredths(fact.effect)
-    return whole if asked == "effect" else whole.split()[1]
+def short_answer(fact: Fact) -> str:
+    """Return what a right answer ends in: `up 57`, or that it is not established."""
+    return ABSTENTION if fact.effect is None else hundredths(fact.effect)
+
+
+def _label(fact: Fact, lead: str) -> str:
+    """Return what a fact relates its lead to: the other column, levels, restriction."""
+    other = column_word(fact.exposure if lead == fact.outcome else fact.outcome)
+    found = f"over {other}" if fact.kind == "trend" else other
+    for level in (fact.group, fact.versus):
+        found += "" if level is None else f" {level_word(level)}"
+    if fact.subset:
+        found += " where " + " and ".join(map(_compared, parse_conjunction(fact.subset)))
+    if fact.adjust_for:
+        found += f" with {' and '.join(map(column_word, fact.adjust_for))}"
+    return found
+
+
+def _about(fact: Fact, table: str, lead: str) -> bool:
+    turned = fact.kind == "association" and fact.exposure == lead
+    return fact.table == table and (fact.outcome == lead or turned)
+
+
+def _recital(table: str, lead: str, known: Sequence[Fact]) -> str:
+    """Return all that is known of a column, in the order of its words."""
+    found = sorted(
+        f"{_label(fact, lead)} {hundredths(fact.effect)}"
+        for fact in known
+        if fact.effect is not None and _about(fact, table, lead)
+    )
+    return f"{column_word(lead)}: {', '.join(found) or 'none'}."
+
+
+def answer(fact: Fact, lead: str, known: Sequence[Fact]) -> str:
+    """Return the whole answer: the question's own terms, then all that is known of the lead.
+
+    `` `fair` `children` `affairs`: `age` up 12, `educ` down 30. `` answers how affairs go with
+    children: nothing is established. A small model that names its terms and recites claims far
+    less of two columns what it knows of each with another (docs/log.md).
+    """
+    return f"{column_word(fact.table)} {_label(fact, lead)} {_recital(fact.table, lead, known)}"
+
+
+def words(text: str) -> list[str]:
+    """Split a rendered text into its words; a name is one of them."""
+    return re.findall(WORD, text)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A reply taken apart: the terms it names, the entries it recites, what that says of them.
+
+    `says`: `up 57`, or that nothing is established, where the recital has no entry for the terms;
+    a reply in any other form says what stands in it.
+    """
+
+    terms: str
+    entries: tuple[str, ...]
+    says: str
+
+
+def read_reply(reply: str) -> Reply:
+    """Take a reply apart, by its words alone and without a look at the question."""
+    found = words(reply)
+    if found.count(":") != 1 or found[-1] != ".":
+        return Reply("", (), " ".join(found))
+    at = found.index(":")
+    label = " ".join(found[1 : at - 1])
+    entries = tuple(" ".join(found[at + 1 : -1]).split(" , "))
+    own = [re.fullmatch(rf"{re.escape(label)} ((?:up|down) \d\d)", entry) for entry in entries]
+    said = [match[1] for match in own if match]
+    return Reply(" ".join(found[:at]), entries, " / ".join(said) or ABSTENTION)
 
 
 def statement(fact: Fact, rng: random.Random) -> tuple[str, str]:
     """Return a request for what is known, and the fact as a sentence with its interval."""
-    prompt = _fill(_draw(_PROMPTS, rng), fact, rng)
-    return prompt, _fill(_draw(_STATEMENTS[fact.kind], rng), fact, rng)
+    slots = _slots(fact, rng)
+    return _fill(_draw(_PROMPTS, rng), slots), _fill(_draw(_STATEMENTS[fact.kind], rng), slots)
 
 
 @cache
 def fixed_words() -> tuple[str, ...]:
     """Return every word of the grammar and the numbers 00 to 99, sorted; names are not in it."""
-    frames: list[str] = [*_PROMPTS, *_SCOPE, _ANSWERS, ", . : ? %"]
+    frames = [*_PROMPTS, _SCOPE, _ANSWERS, " , . : ? % ", *_COMPARED.values()]
     for group in (_TRAIN, _EXAM, _STATEMENTS):
-        for found in group.values():
-            frames.extend(found)
+        frames.extend(frame for found in group.values() for frame in found)
     found_words = {f"{number:02d}" for number in range(100)}
     for frame in frames:
-        for part in _split(frame):
+        parts = [part for part in _split(frame) if any(part)]
+        for number, part in enumerate(parts):
             for choice in part:
-                found_words.update(re.findall(WORD, re.sub(r"\{\w+\}", " ", choice)))
+                text = re.sub(r"\{\w+\}", " ", choice)
+                found_words.update(words(text), words(_sentence(text)) if number == 0 else ())
     return tuple(sorted(found_words))

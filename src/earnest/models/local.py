@@ -21,7 +21,7 @@ _LONGEST_REPLY: Final = 160
 class LocalModel:
     """A checkpoint folder, loaded on the first question. Implements `core.protocols.Model`."""
 
-    def __init__(self, folder: Path, *, name: str = "", threads: int = 2) -> None:
+    def __init__(self, folder: Path, *, name: str = "", threads: int = 1) -> None:
         self.folder, self.threads = folder, threads
         self.name = name or f"hf:{folder.name}"
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MOST_BYTES: Final = 4 * 10**6
 SEED: Final = 0
+_EPOCHS: Final = 24
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def make(home: Home, out: Path, say: Progress) -> Checkpoint:
     from earnest.recipes import apart, research
     from earnest.sandbox.choose import open_sandbox
     from earnest.tasks.bundled import TABLES
-    from earnest.train.sft import sft
+    from earnest.train.sft import Recipe, sft
 
     names = [table.name for table in TABLES.values() if table.split == "zero"]
     refs = apart.seal_bundled(home, names)
@@ -70,7 +71,7 @@ def make(home: Home, out: Path, say: Progress) -> Checkpoint:
     if not dataset.exists():
         licences = {name: TABLES[name].licence for name in names}
         build(found, refs, None, dataset, SEED, licences=licences)
-    made = sft(dataset, None, out, SEED, progress=say)
+    made = sft(dataset, None, out, SEED, progress=say, recipe=Recipe(epochs=_EPOCHS))
     size = sum(path.stat().st_size for path in out.iterdir())
     if size > MOST_BYTES:
         raise EarnestError(f"generation 0 takes {size} bytes, more than {MOST_BYTES}")

@@ -1,0 +1,1 @@
+"""From verified findings to a data set: rendered, de-duplicated, decontaminated, with replay."""

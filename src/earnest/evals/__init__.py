@@ -1,0 +1,1 @@
+"""Suites for a checkpoint: the closed-book exam."""

@@ -1,0 +1,1 @@
+"""From a data set to a checkpoint: the nano model and a short, exact training loop."""

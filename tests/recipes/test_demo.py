@@ -1,0 +1,90 @@
+"""The whole loop, as a user runs it. Slow: a demo takes minutes."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from earnest.core.home import write_whole
+from earnest.core.records import Verdict
+from earnest.ledger.audit import audit
+from earnest.ledger.ledger import Ledger
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("sandbox")]
+
+KILLS = 20
+
+
+def begin(home):
+    command = [sys.executable, "-m", "earnest", "demo", "--json", "--home", str(home)]
+    environment = {**os.environ, "OMP_WAIT_POLICY": "passive"}
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )
+
+
+def finish(home):
+    demo = begin(home)
+    out, told = demo.communicate(timeout=1800)
+    assert demo.returncode == 0, told[-2000:]
+    return json.loads(out)
+
+
+def plant_secret(home):
+    """The same secret splits and draws alike, so that two demos can be compared."""
+    write_whole(home / "demo" / "1" / "secret.key", b"s" * 32)
+    return home
+
+
+def in_ledger(home):
+    path = home / "demo" / "1" / "ledger.sqlite"
+    assert audit(path).clean
+    with Ledger(path) as ledger:
+        verdicts = ledger.records(Verdict)
+        return [(finding.id, verdict.id) for finding, verdict in ledger.findings()], len(verdicts)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    home = plant_secret(tmp_path_factory.mktemp("undisturbed"))
+    return home, finish(home)
+
+
+def test_the_demo_shows_what_it_promises(undisturbed):
+    _, told = undisturbed
+    assert told["findings"]["confirmed"] >= 8
+    assert sum(count > 0 for word, count in told["findings"].items() if word != "confirmed") >= 2
+    assert told["findings"]["invalid"] >= 1
+    assert told["exam"]["confirmed_before"] <= 0.10
+    assert told["exam"]["confirmed_after"] >= 0.90
+    assert told["exam"]["refuted_asserted"] <= 0.05
+    assert told["exam"]["kept"] >= 0.95
+    assert told["decision"] == "promote"
+    assert [step["record"] for step in told["lineage"]][-2:] == ["script", "table"]
+
+
+def test_killed_at_random_moments_it_ends_the_same(undisturbed, tmp_path):
+    reference, told = undisturbed
+    home, draw, killed = plant_secret(tmp_path), random.Random(0), 0
+    while killed < KILLS:
+        demo = begin(home)
+        try:
+            demo.wait(draw.uniform(2, 2.5 * told["seconds"] / KILLS + 6))
+        except subprocess.TimeoutExpired:
+            os.kill(demo.pid, signal.SIGKILL)
+            demo.communicate()
+            killed += 1
+            continue
+        demo.communicate()
+        break  # it was done before the last kill
+    assert killed > KILLS // 2
+    time.sleep(1)
+    again = finish(home) if killed == KILLS else told
+    assert in_ledger(home) == in_ledger(reference)
+    for field in ("findings", "exam", "decision", "lineage"):
+        assert again[field] == told[field]
