@@ -252,7 +252,8 @@ def _exam(demo: Demo, folder: Path, checkpoint: str) -> dict[str, Any]:
     items = [ExamItem.model_validate(item) for item in asked]
     report = run_exam(checkpoint, LocalModel(folder).answers, items, demo.seed)
     _keep(demo.home, report)
-    rates = {family: report.rate(family) for family in ("confirmed", "unasserted", "kept")}
+    families = ("confirmed", "unasserted", "kept")
+    rates = {family: round(report.rate(family), 4) for family in families}
     demo.say("  " + ", ".join(f"{family} {rate:.1%}" for family, rate in rates.items()))
     return {"report": report.id, **rates}
 
@@ -342,7 +343,7 @@ def run_demo(home: Home, seed: int, say: Progress) -> tuple[int, dict[str, Any],
             "exam": {
                 "confirmed_before": before["confirmed"],
                 "confirmed_after": after["confirmed"],
-                "refuted_asserted": 1 - after["unasserted"],
+                "refuted_asserted": round(1 - after["unasserted"], 4),
                 "kept": after["kept"],
             },
             "decision": decision.word,
