@@ -10,10 +10,17 @@ import time
 
 import pytest
 
-from earnest.core.home import write_whole
+from earnest.core.home import Home, write_whole
 from earnest.core.records import Verdict
+from earnest.data.build import build
+from earnest.evals.exam import exam_items, run_exam
+from earnest.gate.decide import decide
 from earnest.ledger.audit import audit
 from earnest.ledger.ledger import Ledger
+from earnest.models.local import LocalModel
+from earnest.recipes.zero import ZERO
+from earnest.tasks.registry import Registry
+from earnest.train.sft import sft
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("sandbox")]
 
@@ -66,6 +73,30 @@ def test_the_demo_shows_what_it_promises(undisturbed):
     assert told["exam"]["kept"] >= 0.95
     assert told["decision"] == "promote"
     assert [step["record"] for step in told["lineage"]][-2:] == ["script", "table"]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_other_seeds_learn_as_well(undisturbed, tmp_path, seed):
+    """With the demo's own, three seeds: of the wordings, the exam and the training."""
+    home = Home(undisturbed[0] / "demo" / "1")
+    with Ledger(home.ledger) as ledger:
+        found = ledger.findings()
+    refs = Registry(home).list()
+    before = ZERO.knowledge()
+    taught = [finding.id for finding, _ in before.findings]
+    items = exam_items([*before.findings, *found], [*before.tables, *refs], taught, seed)
+    asked = [item.question for item in items]
+    build(found, refs, ZERO.folder, tmp_path / "dataset", seed, exam=asked)
+    made = sft(tmp_path / "dataset", ZERO.folder, tmp_path / "model", seed)
+    after = run_exam(made.id, LocalModel(tmp_path / "model").answers, items)
+    incumbent = run_exam(ZERO.checkpoint().id, LocalModel(ZERO.folder).answers, items)
+    rates = [after.rate(family) for family in ("confirmed", "unasserted", "kept")]
+    assert len(items) >= 200
+    assert incumbent.rate("confirmed") <= 0.10
+    assert rates[0] >= 0.90
+    assert rates[1] >= 0.95
+    assert rates[2] >= 0.95
+    assert decide(after, incumbent, incumbent).word == "promote", rates
 
 
 def test_killed_at_random_moments_it_ends_the_same(undisturbed, tmp_path):

@@ -218,8 +218,10 @@ class _Run:
                 observation=observation.model_dump(mode="json"),
             )
             self.announce()
-            note = observation.content.strip().splitlines() or [""]
-            self.progress(f"step {self.state.turns}: {call.name}: {note[0][:100]}")
+            note = str(observation.data.get("sentence", observation.content)).strip()
+            self.progress(
+                f"step {self.state.turns}: {call.name}: {note.partition(chr(10))[0][:120]}"
+            )
         self.log.append("step", agent_step(self.state.steps + 1, turn, self.model.name))
         self.state.step()
 
