@@ -1,4 +1,4 @@
-"""From findings to the next generation, three times: what the exam must show (issue 2)."""
+"""From findings to the next generation, three times: what the exam must show."""
 
 import pytest
 from tests.world import NEW, OLD, world

@@ -28,12 +28,11 @@ def _lines(found: Sequence[tuple[Finding, Verdict | None]]) -> str:
     return "\n".join(lines) or "  no findings"
 
 
-def _said(refs: Sequence[TableRef], say: Progress, *, guessed: bool) -> None:
+def _said(refs: Sequence[TableRef], say: Progress, how: str) -> None:
     for ref in refs:
-        how = "guessed; set it with --design" if guessed else "as given"
         say(
-            f"{ref.name}: {ref.rows} visible rows, {len(ref.columns)} columns, design {ref.design}"
-            f" ({how})"
+            f"{ref.name}: {ref.rows} visible rows, {len(ref.columns)} columns, "
+            f"design {ref.design} ({how})"
         )
 
 
@@ -44,7 +43,7 @@ def seal(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     (ref,) = apart.seal(
         home, [options.file], design=options.design, fraction=options.seal, key=options.key
     )
-    _said([ref], say, guessed=not options.design)
+    _said([ref], say, "as given" if options.design else "guessed; set it with --design")
     from earnest.tasks.registry import Registry
 
     folder = Registry(home).visible(ref.table)
@@ -64,8 +63,11 @@ def run(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     model = open_model(options.model)
     refs = apart.seal(
         home, options.data, design=options.design, fraction=options.seal, key=options.key
-    ) + apart.seal_bundled(home, options.bundled)
-    _said(refs, say, guessed=not options.design)
+    )
+    _said(refs, say, "as given" if options.design else "guessed; set it with --design")
+    bundled = apart.seal_bundled(home, options.bundled)
+    _said(bundled, say, "as catalogued")
+    refs += bundled
     task = research.make_task(options.prompt, refs, public=bool(options.bundled))
     name = research.new_run()
     say(f"run {name} (if interrupted: earnest resume {name})")
