@@ -91,6 +91,25 @@ def test_the_same_claim_again_is_not_paid_for(ledger):
     assert ledger.earlier(first) is None
 
 
+def test_the_same_claim_is_tested_while_the_first_is_still_queued(ledger):
+    first, again = finding("a"), finding("a", run="run-2")
+    submit(ledger, first)
+    submit(ledger, again)
+    assert ledger.alpha(again.id) == share(2, [])
+    ledger.conclude(verdict(first, alpha=ledger.alpha(first.id)))
+    assert ledger.earlier(again) is None
+
+
+@pytest.mark.parametrize("word", ["invalid", "reproduced"])
+def test_bad_evidence_does_not_keep_good_evidence_from_being_tested(ledger, word):
+    forged, honest = finding("a"), finding("a", run="run-2")
+    submit(ledger, forged)
+    ledger.conclude(verdict(forged, word, p=None))
+    submit(ledger, honest)
+    assert ledger.alpha(honest.id) == share(2, [])
+    assert ledger.earlier(honest) is None
+
+
 def test_the_first_verdict_stands(ledger):
     found = finding()
     submit(ledger, found)

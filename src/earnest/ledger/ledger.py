@@ -91,12 +91,12 @@ class Ledger:
     def submit(self, findings: Sequence[Finding], *, testable: Sequence[str]) -> None:
         """Add a run's frozen batch of findings and allocate the error budget, in one transaction.
 
-        `testable`: the ids of those that will be tested; of these, one whose claim was made on
-        the same table before gets no share. A batch that is there already is left as it is.
+        `testable`: the ids of those that will be tested; of these, one whose claim has a verdict
+        on the same table gets no share. A batch that is there already is left as it is.
         """
         with self._transaction():
             for finding in findings:
-                known = self._same_claim(finding) is not None
+                known = self.earlier(finding) is not None
                 if self._append(finding) and finding.id in testable and not known:
                     self._append(self._allocation(finding))
 
@@ -198,8 +198,15 @@ class Ledger:
         return float(row[0]) if row else None
 
     def _same_claim(self, finding: Finding) -> str | None:
+        """Return the oldest other finding whose verdict says something of this very claim.
+
+        `invalid` and `reproduced` were reached without a look at the sealed rows: if they counted,
+        bad evidence for a claim would keep good evidence from ever being tested.
+        """
         row = self._db.execute(
-            "SELECT id FROM finding WHERE table_id = ? AND claim = ? AND id != ? ORDER BY seq",
+            "SELECT f.id FROM finding f JOIN verdict v ON v.finding = f.id "
+            "WHERE f.table_id = ? AND f.claim = ? AND f.id != ? "
+            "AND v.word NOT IN ('invalid', 'reproduced') ORDER BY f.seq",
             (finding.table.table, claim_key(finding.claim), finding.id),
         ).fetchone()
         return str(row[0]) if row else None
