@@ -16,7 +16,7 @@ def test_it_learns_keeps_and_does_not_claim(seed, tmp_path):
     old, old_tables = world(OLD, 40, 4, 100 + seed)
     new, new_tables = world(NEW, 30, 8, seed)
     build(old, old_tables, None, tmp_path / "data 0", seed)
-    zero = sft(tmp_path / "data 0", None, tmp_path / "model 0", seed, recipe=Recipe(epochs=9))
+    zero = sft(tmp_path / "data 0", None, tmp_path / "model 0", seed, recipe=Recipe(epochs=24))
     before = {finding.id for finding, _ in old}
     items = exam_items([*old, *new], [*old_tables, *new_tables], before, seed)
     asked = [item.question for item in items]
