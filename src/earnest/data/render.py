@@ -36,10 +36,10 @@ class Mixture:
     wordings: int = 45
     statement: int = 8
     replay: float = 0.5
-    unclaimed: int = 4
+    unclaimed: int = 6
     pairs: int = 300
     contrast: int = 4
-    crossed: int = 16
+    crossed: int = 40
     unknown: int = 300
 
 
