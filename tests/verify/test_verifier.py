@@ -1,5 +1,9 @@
+import pytest
+
 from earnest.core.canon import digest
+from earnest.core.errors import UsageError
 from earnest.core.records import Author, Claim, Evidence, Finding, TableRef, Verdict
+from earnest.sandbox.unsafe import UnsafeLocal
 from earnest.verify.estimate import Estimate
 from earnest.verify.permute import PValue
 from earnest.verify.units import testable as is_testable
@@ -53,7 +57,7 @@ def test_what_can_be_tested_follows_from_design_and_exposure():
     assert not is_testable(finding(exposure="public"))
 
 
-def test_a_claim_that_was_made_before_gets_its_verdict_without_a_test():
+def test_a_claim_that_was_made_before_gets_its_verdict_without_a_test(sandbox):
     first, again = finding(), finding(exposure="public")
     verdict = Verdict(
         finding=first.id,
@@ -76,7 +80,12 @@ def test_a_claim_that_was_made_before_gets_its_verdict_without_a_test():
         def earlier(self, one):
             return first.id, verdict
 
-    told = Verifier(None, None, None, b"key").check(again, View())
+    told = Verifier(sandbox, None, None, b"key").check(again, View())
     assert (told.word, told.effect, told.p, told.finding) == ("confirmed", 0.5, None, again.id)
     assert first.id in told.reason
     assert told.id != verdict.id
+
+
+def test_it_refuses_a_sandbox_that_isolates_nothing(tmp_path):
+    with pytest.raises(UsageError, match="verification must not rest on it"):
+        Verifier(UnsafeLocal(tmp_path), None, None, b"key")

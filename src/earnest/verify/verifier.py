@@ -15,6 +15,7 @@ from earnest.core.columns import read_cells
 from earnest.core.errors import RecordError
 from earnest.core.protocols import Blobs, LedgerView, Sandbox, Tables
 from earnest.core.records import Check, Finding, Verdict, Word
+from earnest.sandbox.choose import require_isolation
 from earnest.verify.estimate import Estimate, estimate
 from earnest.verify.evidence import Bench, honesty
 from earnest.verify.units import NotTestableError, testable
@@ -29,12 +30,18 @@ _NOT_COVERED: Final = (
 
 @dataclass(frozen=True)
 class Verifier:
-    """Checks findings. `key` makes its seeds: who doesn't have it can't foresee a draw."""
+    """Checks findings. `key` makes its seeds: who doesn't have it can't foresee a draw.
+
+    Raises `UsageError` for a sandbox that isolates nothing.
+    """
 
     sandbox: Sandbox
     blobs: Blobs
     tables: Tables
     key: bytes
+
+    def __post_init__(self) -> None:
+        require_isolation(self.sandbox, "verification")
 
     def check(self, finding: Finding, ledger: LedgerView) -> Verdict:
         """Return the verdict on a finding. Raises `SandboxError` where the sandbox failed."""
