@@ -1,8 +1,8 @@
 """The outer jail: unproven sandboxes and hostile programs run in it, never beside the checkout.
 
-It shows this project's package, the interpreter, its packages, the image and one folder of the
-test's own, read-only; no home, no checkout, no network. Within it `driver.py` runs the real
-sandbox on the jobs that a test hands in, as root where the tests run as root, and as a user.
+It is the shipped one (`earnest.sandbox.outer`), and shows the image and one folder of the test's
+own beside. Within it `driver.py` runs the real sandbox on the jobs that a test hands in, as root
+where the tests run as root, and as a user.
 """
 
 import os
@@ -17,50 +17,14 @@ from pathlib import Path
 
 import pytest
 
-import earnest
 from earnest.core.errors import EarnestError
 from earnest.core.jobs import Job, Limits, Result
+from earnest.sandbox.attacks.world import PLANTED
+from earnest.sandbox.outer import outer_command
 
 HERE = Path(__file__).parent
-CAPABILITIES = ("SYS_ADMIN", "SETUID", "SETGID", "DAC_OVERRIDE", "KILL", "CHOWN")
-TOKEN = secrets.token_hex(16)
+TOKEN = f"planted-{secrets.token_hex(16)}"
 QUICK = Limits(wall_s=20.0, cpu_s=15)
-
-
-def outer_command(shown: list[Path], command: list[str]) -> list[str]:
-    bwrap = shutil.which("bwrap")
-    assert bwrap
-    words = [bwrap, "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"]
-    words += ["--die-with-parent", "--new-session"]
-    words += ["--dev", "/dev", "--dir", "/mnt", "--perms", "1777", "--tmpfs", "/tmp"]
-    for name in ("/bin", "/lib", "/lib64"):
-        path = Path(name)
-        if path.is_symlink():
-            words += ["--symlink", str(path.readlink()), name]
-        elif path.is_dir():
-            words += ["--ro-bind", name, name]
-    package = Path(earnest.__file__).parent
-    prefixes = [Path("/usr"), Path(sys.base_prefix), Path(sys.prefix), *shown]
-    parents = {
-        Path("/source"),
-        Path("/etc"),
-        *(above for path in prefixes for above in path.parents),
-    }
-    for folder in sorted(parents - {Path("/"), Path("/tmp")}):
-        words += ["--perms", "0755", "--dir", str(folder)]
-    for path in prefixes:
-        words += ["--ro-bind", str(path), str(path)]
-    words += ["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]
-    words += ["--ro-bind", str(package), "/source/earnest", "--ro-bind", str(HERE), "/tests"]
-    if os.geteuid() == 0:
-        words += ["--dir", "/proc"]
-        for name in CAPABILITIES:
-            words += ["--cap-add", f"CAP_{name}"]
-    else:
-        words += ["--unshare-user", "--proc", "/proc"]
-    words += ["--clearenv", "--setenv", "PYTHONPATH", "/source", "--setenv", "PATH", "/usr/bin"]
-    words += ["--setenv", "EARNEST_PLANTED", TOKEN]
-    return [*words, "--", *command]
 
 
 class Outer:
@@ -69,9 +33,13 @@ class Outer:
     def __init__(self, mode: str, backend: str, image: Path, shown: list[Path]) -> None:
         python = [sys.executable, "-s", "/tests/driver.py", mode, backend, str(image)]
         self.mode, self.backend = mode, backend
-        self.process = subprocess.Popen(
-            outer_command([image, *shown], python), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        command = outer_command(
+            python,
+            folders=[image, *shown],
+            binds={"/tests": HERE},
+            environment={PLANTED: TOKEN},
         )
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.waiting: dict[int, list] = {}
         self.lock, self.arrived = threading.Lock(), threading.Condition()
         _, self.name = self._next()
