@@ -7,6 +7,15 @@ import pytest
 
 from earnest.core.canon import digest
 from earnest.core.records import TableRef, Task
+from earnest.sandbox.image import build_image
+
+
+@pytest.fixture(scope="session")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The packages that jails see, for sandboxes that a test opens itself."""
+    folder = tmp_path_factory.mktemp("images")
+    folder.chmod(0o755)
+    return build_image(folder)
 
 
 @pytest.fixture

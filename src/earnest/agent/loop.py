@@ -72,7 +72,7 @@ def _now() -> str:
 
 
 class _Run:
-    """One session of a run: the loop's moving parts."""
+    """One sitting of a run: the loop's moving parts."""
 
     def __init__(
         self,
@@ -298,7 +298,7 @@ def run_agent(
     Raises `UsageError` where the log is another task's, `LackError` where the model lacks
     something on this machine (a key, a package), `LogError` where the log can't be written.
     """
-    session = _Run(
+    sitting = _Run(
         task,
         model,
         tools,
@@ -309,16 +309,16 @@ def run_agent(
         ask,
         stop,
     )
-    if session.state.status == "done" and session.state.task == task.id:
-        session.began = time.monotonic() - session.state.spent_s
-        return session.close("done", "", write=False)
+    if sitting.state.status == "done" and sitting.state.task == task.id:
+        sitting.began = time.monotonic() - sitting.state.spent_s
+        return sitting.close("done", "", write=False)
     try:
-        session.start(run or log.path.parent.name, rules)
-        return session.close(*session.go())
+        sitting.start(run or log.path.parent.name, rules)
+        return sitting.close(*sitting.go())
     except KeyboardInterrupt:
-        return _result(session.state, "stopped", "interrupted")
+        return _result(sitting.state, "stopped", "interrupted")
     except (UsageError, LackError, LogError):
         raise
     except EarnestError as error:
         mend = f" ({error.mend})" if error.mend else ""
-        return session.close("failed", f"{type(error).__name__}: {error}{mend}")
+        return sitting.close("failed", f"{type(error).__name__}: {error}{mend}")

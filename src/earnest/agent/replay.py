@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from earnest.core.events import Event
-from earnest.core.messages import Message, Observation, Usage
+from earnest.core.messages import Message, Observation, ToolCall, Usage
 from earnest.core.records import Finding
 
 CUT_OFF = "Your answer was cut off at its length limit. Go on, more briefly."
@@ -56,6 +56,7 @@ class State:
     final: str = ""
     findings: list[Finding] = field(default_factory=list)
     announced: int = 0
+    calls: list[tuple[ToolCall, Observation]] = field(default_factory=list)
     tokens: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -77,6 +78,7 @@ class State:
         """Take in a finished call of the open turn."""
         if self.open is not None:
             self.open.effects[number] = observation
+            self.calls.append((self.open.message.calls[number], observation))
         if "finding" in observation.data:
             self.findings.append(Finding.model_validate(observation.data["finding"]))
 
@@ -117,3 +119,8 @@ def replay(events: Iterable[Event]) -> State:
 def logged_findings(events: Iterable[Event]) -> list[Finding]:
     """Return the findings of a run in their order, also those of a run that was killed."""
     return replay(events).findings
+
+
+def logged_calls(events: Iterable[Event], tool: str) -> list[tuple[ToolCall, Observation]]:
+    """Return the finished calls of a tool in their order, with what each gave back."""
+    return [found for found in replay(events).calls if found[0].name == tool]

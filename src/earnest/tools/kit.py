@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from earnest.core.messages import Observation, ToolCall
 from earnest.core.protocols import Blobs, Sandbox, Tool
 from earnest.core.records import Finding
 from earnest.tools.files import FilesTool
 from earnest.tools.findings import SubmitFinding, Submitter
 from earnest.tools.notes import NotesTool
-from earnest.tools.python import PythonTool
+from earnest.tools.python import Network, PythonTool
 from earnest.tools.workspace import Workspace
 
 
@@ -22,17 +23,27 @@ def research_tools(
     data: Path,
     workspace: Path,
     earlier: Iterable[Finding] = (),
+    cells: Iterable[tuple[ToolCall, Observation]] = (),
+    net: Network | None = None,
 ) -> list[Tool]:
-    """Return `python`, `files`, `notes` and `submit_finding`.
+    """Return `python`, `files`, `notes` and `submit_finding`; `close_tools` ends what they hold.
 
     `data`: the folder that holds `<table>.csv`, the visible rows, for each table of the task.
     `workspace`: the run's own folder, made if need be. `earlier`: the findings that the run's log
-    holds (`agent.replay.logged_findings`), where it is resumed.
+    holds (`agent.replay.logged_findings`), where it is resumed; `cells`: its calls of `python`
+    (`agent.replay.logged_calls`). `net`: where `python` may reach; evidence never may.
     """
     files = Workspace(workspace)
     return [
-        PythonTool(sandbox, files, data),
+        PythonTool(sandbox, files, data, blobs, cells, net=net),
         FilesTool(files),
         NotesTool(files),
         SubmitFinding(submitter, sandbox, blobs, data, earlier),
     ]
+
+
+def close_tools(tools: Iterable[Tool]) -> None:
+    """End what the tools of a run hold: the session of `python`."""
+    for tool in tools:
+        if isinstance(tool, PythonTool):
+            tool.close()
