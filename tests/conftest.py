@@ -12,9 +12,11 @@ def sandbox(tmp_path_factory):
     from earnest.sandbox.choose import open_sandbox
 
     try:
-        return open_sandbox(tmp_path_factory.mktemp("images"))
+        found = open_sandbox(tmp_path_factory.mktemp("images"))
     except LackError as error:
         pytest.skip(f"no sandbox here: {error} ({error.mend})")
+    yield found
+    found.close()
 
 
 @pytest.fixture

@@ -86,6 +86,21 @@ def _add_run(verbs: Any) -> None:
         help="analyst (default), openai:NAME, "
         "or http://HOST:PORT/v1#NAME for any compatible server",
     )
+    verb.add_argument(
+        "--sandbox",
+        default="auto",
+        metavar="NAME",
+        help="warm, bwrap, sandlock, container, or unsafe-local, which isolates nothing; "
+        "verification isolates in any case (default: the best this machine has)",
+    )
+    verb.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="let the agent's code reach a host; all that passes is recorded (default: none). "
+        "May be given more than once",
+    )
     verb.add_argument("--steps", type=int, default=60, help="most model turns (default: 60)")
     verb.add_argument("--minutes", type=float, default=30, help="most time (default: 30)")
     _table_options(verb)
@@ -127,6 +142,30 @@ def _add_small(verbs: Any) -> None:
     _common(verb, "doctor")
 
 
+def _add_proofs(verbs: Any) -> None:
+    verb = verbs.add_parser(
+        "sandbox",
+        help="prove the sandbox: hostile programs, forged grades, peers' graders, a soak",
+        epilog="example: earnest sandbox selftest --backend warm. Hostile programs run in an outer "
+        "jail, which sees neither your home nor this folder.",
+    )
+    verb.add_argument("what", choices=("selftest", "forge", "peers", "soak"))
+    verb.add_argument(
+        "--backend", default="", metavar="NAME", help="default: what this machine gets"
+    )
+    verb.add_argument(
+        "--as-user", action="store_true", help="where you are root: run it as an ordinary user"
+    )
+    verb.add_argument(
+        "--executions", type=int, default=2000, help="how many the soak makes (default: 2000)"
+    )
+    _common(verb, "sandbox")
+    verb = verbs.add_parser("bench", help="measure something beside its peers, in one run")
+    verb.add_argument("name", choices=("sandbox", "grader"))
+    verb.add_argument("--seconds", type=float, default=60, help="how long to measure (default: 60)")
+    _common(verb, "bench")
+
+
 def _common(verb: argparse.ArgumentParser, name: str) -> None:
     verb.set_defaults(verb=name)
     verb.add_argument(
@@ -153,6 +192,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_demo(verbs)
     _add_run(verbs)
     _add_small(verbs)
+    _add_proofs(verbs)
     return parser
 
 

@@ -13,7 +13,7 @@ def result(text):
 def test_the_job_follows_the_contract(tmp_path):
     job = evidence_job(b"pass", tmp_path, 3, "verify")
     assert job.entry == ("python", "evidence.py", "--data", DATA, "--out", OUT, "--seed", "3")
-    assert (job.ro_mounts, job.pool, job.net) == ({DATA: tmp_path}, "verify", ())
+    assert (job.ro_mounts, job.pool, job.net) == ({DATA: tmp_path}, "verify", None)
 
 
 def test_named_finite_numbers_are_read():

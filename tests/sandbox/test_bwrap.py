@@ -82,6 +82,7 @@ def test_the_environment_is_ours_alone(jail):
     result = jail.python("import os, json; print(json.dumps(dict(os.environ)))")
     assert set(json.loads(result.stdout)) == {
         "HOME",
+        "JE_ARROW_MALLOC_CONF",
         "LANG",
         "MPLBACKEND",
         "OMP_NUM_THREADS",
@@ -146,8 +147,6 @@ def test_files_can_only_be_given_within_the_workspace(jail, name):
 
 
 def test_what_a_sandbox_can_not_give_is_refused(jail):
-    with pytest.raises(EarnestError, match="no network"):
-        jail.run(Job(("python", "-c", "1"), net=("example.org",)))
     with pytest.raises(EarnestError, match="absolute path"):
         jail.run(Job(("sh",)))
     with pytest.raises(EarnestError, match="fit into"):
@@ -273,7 +272,8 @@ def test_too_many_files_and_too_deep_ones(jail):
     many = "for n in range({}): open(f'f{{n}}', 'w')"
     assert len(jail.python(many.format(1000)).files) == 1001
     result = jail.python(many.format(5000))
-    assert (result.ended, dict(result.files)) == ("too-much", {})
+    assert (result.ended, len(result.files)) == ("too-much", 4096)
+    assert "[sandbox: more files" in result.stderr
     deep = "import os\nfor _ in range({}): os.mkdir('d'); os.chdir('d')\nopen('x', 'w')"
     assert "d/" * 20 + "x" in jail.python(deep.format(20)).files
     assert jail.python(deep.format(2000)).ended == "too-much"

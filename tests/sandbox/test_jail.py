@@ -1,81 +1,101 @@
-"""The supervisor against a process 1 that lies: each is a small program of the test's own."""
+"""The process of a cold jail: started with what it is to have, ended with all below it."""
 
+import os
+import signal
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from earnest.core.errors import SandboxError
-from earnest.core.jobs import Limits
-from earnest.sandbox import supervise
-from earnest.sandbox.jail import run_jail
+from earnest.core.jobs import Job, Limits
+from earnest.sandbox import jail
+from earnest.sandbox.jail import outputs, spawn, start_jail
 
-LIMITS = Limits(wall_s=1.0, workspace_mib=1, output_bytes=100)
-END = "b'HE' + bytes(5)"
+JOB = Job(("python",), limits=Limits(wall_s=5.0))
+END = "os.write(fd, b'E' + bytes(13))"
 
 
-def play(source, limits=LIMITS, payload=b"plan"):
+def words(source):
     program = f"import os, sys, time\nfd = int(sys.argv[1])\n{source}"
-    return run_jail(lambda fd: [sys.executable, "-c", program, str(fd)], payload, limits)
+    return lambda ends: [sys.executable, "-I", "-S", "-c", program, *map(str, ends)]
 
 
-def frame(name, data):
-    return f"b'F' + len({name!r}).to_bytes(4, 'big') + len({data!r}).to_bytes(8, 'big') + {name!r} + {data!r}"  # noqa: E501
+def test_what_a_jail_inherits():
+    reader, writer = os.pipe()
+    os.set_inheritable(writer, True)  # close_fds must hold all the same
+    source = "found = sorted(map(int, os.listdir('/proc/self/fd')))\n"
+    source += f"print(found, dict(os.environ), os.getcwd(), sys.stdin.read() == '')\n{END}"
+    try:
+        result = start_jail(words(source), b"", JOB, line=True, environment={"A": "b"}).finish()
+    finally:
+        os.close(reader)
+        os.close(writer)
+    held, rest = result.stdout.split("] ")
+    assert len(held.split(",")) == 6  # in, out, error, process 1's, the line's, the listing's
+    assert rest.startswith("{'A': 'b'")
+    assert rest.endswith("/ True\n")
 
 
-def test_an_honest_one():
-    result = play(f"os.write(fd, {END} + {frame(b'a', b'1')} + b'.'); print('out')")
-    assert (result.ended, result.status, result.stdout) == ("exit", 0, "out\n")
-    assert result.files == {"a": b"1"}
+def test_one_that_can_not_be_started_leaves_nothing_open():
+    before = os.listdir("/proc/self/fd")  # noqa: PTH208
+    for line in (False, True):
+        with pytest.raises(SandboxError, match="can't start"):
+            start_jail(lambda _: ["/nothing"], b"", JOB, line=line)
+    with pytest.raises(ZeroDivisionError):
+        start_jail(lambda _: [str(1 // 0)], b"", JOB, line=True)
+    assert os.listdir("/proc/self/fd") == before  # noqa: PTH208
 
 
-def test_one_that_never_begins():
-    with pytest.raises(SandboxError, match=r"did not start.*the reason"):
-        play("sys.exit('the reason')")
-    with pytest.raises(SandboxError, match="can't start"):
-        run_jail(lambda _: ["/nothing"], b"", LIMITS)
+def test_outputs_do_not_block():
+    process = spawn([sys.executable, "-I", "-S", "-c", "import time; time.sleep(60)"], (), {})
+    try:
+        for fd in outputs(process):
+            with pytest.raises(BlockingIOError):
+                os.read(fd, 1)
+    finally:
+        process.kill()
+        with process:
+            pass
 
 
-@pytest.mark.parametrize(
-    "said",
-    [
-        "b'H'",
-        "b'x'",
-        "b'H' + os.urandom(50)",
-        END,
-        f"{END} + {frame(b'../x', b'1')} + b'.'",
-        f"{END} + {frame(b'/x', b'1')} + b'.'",
-        f"{END} + b'F' + b'\\xff' * 12 + b'.'",
-        f"{END} + b'!'",
-        "b'H!No space left on device'",
-    ],
-)
-def test_one_that_says_half_or_nonsense(said):
-    result = play(f"os.write(fd, {said})")
-    assert (result.ended, result.status, dict(result.files)) == ("too-much", -1, {})
-    assert "[sandbox:" in result.stderr
+def test_a_kill_of_ones_own_comes_first():
+    told = []
+
+    def kill(process):
+        told.append(Path(f"/proc/{process}").exists())
+
+    job = Job(("python",), limits=Limits(wall_s=0.1))
+    running = start_jail(words(f"time.sleep(60)\n{END}"), b"", job, kill=kill)
+    result = running.close()
+    assert (result.ended, told) == ("signal", [True])
 
 
-def test_one_that_floods():
-    start = time.monotonic()
-    source = f"os.write(fd, {END})\nwhile True: os.write(fd, b'F' * 65536)"
-    assert play(source, Limits(wall_s=30, workspace_mib=1)).ended == "too-much"
-    assert time.monotonic() - start < 10
+def test_an_interrupt_goes_to_process_1_below(monkeypatch):
+    source = f"""
+child = os.fork()
+if child == 0:
+    try: time.sleep(60)
+    except KeyboardInterrupt: os._exit(7)
+os.set_inheritable(fd, False)
+line = __import__('socket').socket(fileno=int(sys.argv[2]))
+line.send(b'r')
+_, status = os.wait()
+print(os.waitstatus_to_exitcode(status), flush=True)
+{END}
+"""
+    running = start_jail(words(source), b"", JOB, line=True)
+    assert running.receive(1, 10) == b"r"
+    time.sleep(0.1)
+    running.interrupt()
+    assert running.finish().stdout == "7\n"
 
 
-def test_one_that_never_ends(monkeypatch):
-    monkeypatch.setattr(supervise, "_START_S", 0.2)
-    monkeypatch.setattr(supervise, "_COLLECT_S", 0.5)
-    assert play("os.write(fd, b'H'); time.sleep(60)").ended == "timeout"
-    result = play(f"os.write(fd, {END}); time.sleep(60)")
-    assert (result.ended, dict(result.files)) == ("too-much", {})
-
-
-def test_one_that_does_not_listen():
-    result = play(f"os.write(fd, {END} + b'.')", payload=bytes(8 << 20))
+def test_a_jail_that_stays_is_ended(monkeypatch):
+    monkeypatch.setattr(jail, "_DIE_S", 0.2)
+    source = f"print(os.getpid(), flush=True)\n{END}\n"
+    source += f"import signal\nsignal.signal({int(signal.SIGTERM)}, signal.SIG_IGN)\ntime.sleep(60)"
+    result = start_jail(words(source), b"", JOB).finish()
     assert result.ok
-
-
-def test_output_is_drained_and_cut():
-    result = play(f"os.write(fd, {END} + b'.'); print('x' * 1000000)")
-    assert (result.stdout, result.truncated) == ("x" * 100, True)
+    assert not Path(f"/proc/{int(result.stdout)}").exists()

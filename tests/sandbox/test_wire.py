@@ -1,3 +1,5 @@
+"""What goes into a jail and what comes back: data, within bounds."""
+
 import marshal
 
 import pytest
@@ -7,87 +9,157 @@ from hypothesis import strategies as st
 from earnest.core.errors import UsageError
 from earnest.core.jobs import DATA, Job, Limits
 from earnest.sandbox import wire
+from earnest.sandbox.wire import Report
 
-BEGIN = b"HE\0" + (0).to_bytes(4, "big")
 names = st.from_regex(r"[a-z]{1,8}(/[a-z.]{1,8}x){0,2}", fullmatch=True)
+codes = st.integers(-64, 255)
 
 
-def framed(name: bytes, data: bytes) -> bytes:
-    return b"F" + len(name).to_bytes(4, "big") + len(data).to_bytes(8, "big") + name + data
+def ended(cause: int, code: int, cpu_ms: int = 0) -> bytes:
+    word = b"E" + bytes([cause]) + code.to_bytes(4, "big", signed=True)
+    return word + cpu_ms.to_bytes(8, "big")
 
 
-@given(st.dictionaries(names, st.binary(max_size=50)), st.integers(-64, 255), st.booleans())
-def test_what_process_1_sends_is_read_back(files, code, late):
-    data = b"HE" + bytes([late]) + code.to_bytes(4, "big", signed=True)
-    data += b"".join(framed(name.encode(), content) for name, content in files.items()) + b"."
-    report = wire.read_report(data)
-    assert (report.code, report.late, dict(report.files)) == (code, late, files)
+def complaint(text: bytes) -> bytes:
+    return b"!" + len(text).to_bytes(4, "big") + text
 
 
-@given(st.binary(max_size=400), st.sampled_from([b"", b"H", BEGIN, BEGIN + b"F"]))
-def test_any_bytes_are_read_or_refused_and_name_no_file_outside(data, prefix):
+@given(
+    st.sampled_from([b"", b"H", b"N", b"HN"]),
+    st.one_of(st.none(), st.text(min_size=1, max_size=100)),
+    st.integers(0, 3),
+    codes,
+    st.integers(0, 2**40),
+)
+def test_what_process_1_says_is_read_back(hello, reason, cause, code, cpu_ms):
+    said = hello + (complaint(reason.encode()) if reason else b"") + ended(cause, code, cpu_ms)
+    assert wire.read_report(said) == Report(
+        code, cause == 1, cause == 3, cause == 2, reason or "", cpu_ms / 1000
+    )
+    for size in range(len(said)):
+        assert wire.read_report(said[:size]) is None
+
+
+@given(
+    st.sampled_from([b"", b"H", b"HN", b"H!", b"H!\0\0\0\1a", b"E", b"HE\0", ended(0, 0)[:6]]),
+    st.binary(max_size=40),
+)
+def test_any_bytes_are_read_or_refused(prefix, data):
     try:
         report = wire.read_report(prefix + data)
     except wire.GarbledError:
         return
-    assert all(wire.relative(name) == name for name in report.files)
-
-
-@given(st.data())
-def test_a_report_cut_short_is_never_taken_for_a_whole_one(data):
-    whole = BEGIN + framed(b"a", b"12345") + framed(b"b", b"") + b"."
-    cut = data.draw(st.integers(0, len(whole) - 1))
-    try:
-        report = wire.read_report(whole[:cut])
-    except wire.GarbledError:
-        return
-    assert (report.code, dict(report.files)) == (None, {})
+    if report is not None:
+        assert report.code is not None
+        assert -64 <= report.code <= 255
+        assert len(report.reason) <= wire.MOST_SAID
 
 
 @pytest.mark.parametrize(
-    "name", [b"/x", b"../x", b"a/../b", b"", b".", b"a//b", b"./a", b"a/", b"a\0", b".tmp/x"]
+    "said",
+    [
+        b"x",
+        b"HH",
+        b"NH",
+        b"H.",
+        ended(0, 0) + b".",
+        ended(0, 0) + ended(0, 0),
+        ended(4, 0),
+        ended(255, 0),
+        ended(0, -65),
+        ended(0, 256),
+        ended(0, 2**31 - 1),
+        b"!\xff\xff\xff\xff",
+        complaint(b"a" * (wire.MOST_SAID + 1)) + ended(0, 0),
+        complaint(b"a") + complaint(b"b") + ended(0, 0),
+    ],
 )
-def test_forged_names_are_refused(name):
-    assert wire.read_report(BEGIN + framed(b"fine", b"") + b".").files == {"fine": b""}
+def test_what_no_process_1_says_is_refused(said):
     with pytest.raises(wire.GarbledError):
-        wire.read_report(BEGIN + framed(name, b"") + b".")
+        wire.read_report(said)
 
 
-def test_names_that_are_not_text_are_left_out():
-    report = wire.read_report(BEGIN + framed(b"\xff", b"1") + framed(b"a", b"2") + b".")
-    assert report.files == {"a": b"2"}
+def test_a_complaint_without_words_is_one_and_odd_words_are_text():
+    assert wire.read_report(complaint(b"") + ended(0, 125)).reason == "unknown"
+    assert wire.read_report(complaint(b"\xff\xfe") + ended(0, 125)).reason == "��"
 
 
-def test_forged_lengths_are_refused():
-    name = b"a"
-    head = b"F" + len(name).to_bytes(4, "big") + (2**63).to_bytes(8, "big") + name
-    for data in (head + b".", head, b"F" + b"\xff" * 12 + b".", b"F"):
-        with pytest.raises(wire.GarbledError):
-            wire.read_report(BEGIN + data)
+@pytest.mark.parametrize(
+    "name",
+    ["/x", "../x", "a/../b", "", ".", "a//b", "./a", "a/", "a\0", ".tmp/x", ".tmp", "a" * 1025],
+)
+def test_names_outside_the_workspace_are_refused(name):
+    assert wire.relative("a/b.tmp") == "a/b.tmp"
+    with pytest.raises(UsageError, match="can't be a file"):
+        wire.relative(name)
 
 
-def test_more_files_than_allowed_are_refused():
-    frames = [framed(str(n).encode(), b"") for n in range(wire.MOST_FILES + 1)]
-    assert len(wire.read_report(BEGIN + b"".join(frames[:-1]) + b".").files) == wire.MOST_FILES
-    with pytest.raises(wire.GarbledError):
-        wire.read_report(BEGIN + b"".join(frames) + b".")
-
-
-@pytest.mark.parametrize("code", [-65, 256, 2**31 - 1])
-def test_ends_that_no_program_has_are_refused(code):
-    with pytest.raises(wire.GarbledError):
-        wire.read_report(b"HE\0" + code.to_bytes(4, "big", signed=True) + b".")
+def read_plan(data):
+    size = int.from_bytes(data[:8], "big")
+    return marshal.loads(data[8 : 8 + size]), data[8 + size :]  # noqa: S302
 
 
 @given(st.dictionaries(names, st.binary(max_size=50), max_size=5))
 def test_a_plan_holds_what_was_given(files):
     job = Job(("python", "x"), files=files)
-    data = wire.plan(job, "/py", "/image", count_processes=True)
-    size = int.from_bytes(data[:8], "big")
-    head = marshal.loads(data[8 : 8 + size])  # noqa: S302
-    assert head["entry"] == ["/py", "x"]
-    assert head["files"] == [(name, len(content)) for name, content in files.items()]
-    assert data[8 + size :] == b"".join(files.values())
+    for data in (
+        wire.cold_plan(job, "/py", "/image", count_processes=True),
+        wire.warm_plan(job, "/py", "/image", 0, ([], [])),
+    ):
+        head, contents = read_plan(data)
+        assert head["entry"] == ["/py", "x"]
+        assert head["environment"] == wire.environment("/image", "/earnest-jail/work/.tmp")
+        assert head["files"] == [(name, len(content)) for name, content in files.items()]
+        assert contents == b"".join(files.values())
+
+
+def test_a_warm_plan_brings_the_folders_along():
+    job = Job(("python", "x"), files={"a": b"12"}, limits=Limits(workspace_files=7))
+    shown = ([DATA], [(f"{DATA}/t", b"345")])
+    head, contents = read_plan(wire.warm_plan(job, "/py", "/image", 5 << 20, shown))
+    assert (head["folders"], head["data"], contents) == ([DATA], [(f"{DATA}/t", 3)], b"12345")
+    assert head["inodes"] == 9
+    memory = {which: soft for which, soft, _ in head["limits"]}
+    cold, _ = read_plan(wire.cold_plan(job, "/py", "/image", count_processes=True))
+    more = {which: soft - memory[which] for which, soft, _ in cold["limits"]}
+    assert sorted(more.values()) == [-5 << 20, *[0] * (len(more) - 1)]
+
+
+class Way:
+    certificate = b"PEM"
+
+    def serve(self, listener):
+        raise AssertionError
+
+    def close(self):
+        pass
+
+
+def test_a_network_brings_its_certificate_and_variables():
+    data = wire.cold_plan(Job(("python",), net=Way()), "/py", "/image", count_processes=True)
+    head, contents = read_plan(data)
+    assert head["port"] == wire.PROXY_PORT
+    assert contents == b"PEM"
+    assert head["environment"]["https_proxy"] == f"http://127.0.0.1:{wire.PROXY_PORT}"
+    without, _ = read_plan(wire.cold_plan(Job(("python",)), "/py", "/i", count_processes=True))
+    assert without["port"] == 0
+    assert not any("proxy" in name for name in without["environment"])
+
+
+def test_files_that_do_not_fit_are_refused():
+    small = Limits(workspace_mib=1, workspace_files=2)
+    fits = Job(("python",), files={"a": bytes(1 << 20), "b": b""}, limits=small)
+    wire.cold_plan(fits, "/py", "/i", count_processes=True)
+    for files in ({"a": bytes(1 << 20), "b": b"1"}, {"a": b"", "b": b"", "c": b""}):
+        with pytest.raises(UsageError, match="fit into"):
+            wire.warm_plan(Job(("python",), files=files, limits=small), "/p", "/i", 0, ([], []))
+
+
+@pytest.mark.parametrize("entry", [(), ("sh",), ("./a",), ("Python",)])
+def test_entries_that_are_refused(entry):
+    assert wire.command(Job(("/bin/sh", "x")), "/py") == ["/bin/sh", "x"]
+    with pytest.raises(UsageError, match="absolute path"):
+        wire.command(Job(entry), "/py")
 
 
 def test_limits_are_hard():
@@ -102,3 +174,18 @@ def test_folders_by_inner_path(tmp_path):
     assert wire.mounts(job) == {f"{DATA}/a": str(tmp_path), f"{DATA}/ab": str(tmp_path)}
     with pytest.raises(UsageError, match="within another"):
         wire.mounts(Job((), ro_mounts={f"{DATA}/a": tmp_path, f"{DATA}/a/b": tmp_path}))
+
+
+def test_folders_are_read_without_links_and_only_up_to_a_bound(tmp_path, monkeypatch):
+    (tmp_path / "a/empty").mkdir(parents=True)
+    (tmp_path / "a/t.csv").write_bytes(b"x" * 100)
+    (tmp_path / "link").symlink_to("/etc/passwd")
+    (tmp_path / "root").symlink_to("/")
+    job = Job(("python",), ro_mounts={f"{DATA}/x": tmp_path})
+    folders, files = wire.folders(job)
+    assert sorted(folders) == [f"{DATA}/x", f"{DATA}/x/a", f"{DATA}/x/a/empty"]
+    assert files == [(f"{DATA}/x/a/t.csv", b"x" * 100)]
+    monkeypatch.setattr(wire, "MOST_DATA", 100)
+    assert wire.folders(job) is not None
+    monkeypatch.setattr(wire, "MOST_DATA", 99)
+    assert wire.folders(job) is None

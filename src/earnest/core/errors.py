@@ -49,6 +49,10 @@ class SandboxError(EarnestError):
     """The sandbox itself failed: nothing may be concluded about the program it was to run."""
 
 
+class ChannelClosedError(SandboxError):
+    """A job that can't be spoken to any more: it ended, or takes nothing in."""
+
+
 class ModelError(EarnestError):
     """A model could not be reached or answered outside its protocol."""
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from socket import socket
+from typing import Final, Literal, Protocol
 
 # Inner paths are names that no host has: a jail that leaks can't mistake a real folder for its own.
 JAIL: Final = "/earnest-jail"
 WORK: Final = f"{JAIL}/work"
 DATA: Final = f"{JAIL}/data"
+LINE: Final = 3  # the descriptor of a job's line to its supervisor, where it has one
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,27 @@ class Limits:
     processes: int = 64
     open_files: int = 256
     workspace_mib: int = 128
+    workspace_files: int = 4096
     output_bytes: int = 65536
+
+
+class Gateway(Protocol):
+    """A jail's way to a network, in a trusted process outside: a proxy, or a recording's replay.
+
+    `certificate`: the authority (PEM) that programs in the jail are to trust. `live`: whether
+    anything outside is reached; a job that sees sealed rows may have a replay only.
+    """
+
+    certificate: bytes
+    live: bool
+
+    def serve(self, listener: socket) -> None:
+        """Answer on a socket that listens in a jail, in the background, until it is closed."""
+        ...
+
+    def close(self) -> None:
+        """End all that is served."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -33,17 +55,17 @@ class Job:
     `entry`: the command line, its first word `python` (the image's) or an absolute path in the
     jail. `files`: relative POSIX paths → contents, laid out in the workspace, which is the
     working directory (`WORK`). `ro_mounts`: inner path → folder of this machine, read-only; the
-    inner path is `DATA` or below. `pool`: jobs that see sealed data never share a pool with an
-    agent's. `collect`: whether the workspace's files come back.
+    inner path is `DATA` or below. `net`: the way to a network, closed by who made it; None: there
+    is no network. `pool`: jobs that see sealed data never share a pool with an agent's. `collect`:
+    whether the workspace's files come back.
     """
 
     entry: tuple[str, ...]
     files: Mapping[str, bytes] = field(default_factory=dict)
     ro_mounts: Mapping[str, Path] = field(default_factory=dict)
     limits: Limits = Limits()
-    net: tuple[str, ...] = ()
+    net: Gateway | None = None
     pool: Literal["agent", "verify"] = "agent"
-    session: str | None = None
     collect: bool = True
 
 

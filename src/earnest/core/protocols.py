@@ -40,13 +40,61 @@ class Tool(Protocol):
         ...
 
 
+class Channel(Protocol):
+    """A job that runs, and a line of bytes to it. One thread at a time may use it.
+
+    The job's program finds its end of the line, a stream socket, as descriptor `LINE`. It lives
+    for `limits.wall_s` at most.
+    """
+
+    def send(self, data: bytes, timeout_s: float = float("inf")) -> None:
+        """Send all of it. Raises `ChannelClosedError` where the job has ended, `TimeoutError`."""
+        ...
+
+    def receive(self, most: int, timeout_s: float) -> bytes:
+        """Return 1 to `most` bytes; none once the job has ended or closed the line.
+
+        Raises `TimeoutError`.
+        """
+        ...
+
+    def printed(self) -> tuple[str, str]:
+        """Return what it wrote to standard output and standard error since this was last asked."""
+        ...
+
+    def interrupt(self) -> None:
+        """Send the program SIGINT."""
+        ...
+
+    def files(self) -> Mapping[str, bytes]:
+        """Return the workspace's regular files as they are now. Raises `SandboxError`."""
+        ...
+
+    def close(self) -> Result:
+        """End the job if it still runs; return how it ended. May be called again."""
+        ...
+
+
 class Sandbox(Protocol):
-    """Runs a program that is not trusted. `name` says which backend."""
+    """Runs a program that is not trusted. `name` says which backend.
+
+    `isolates`: whether it keeps a program from this machine; grading and verification refuse one
+    that doesn't.
+    """
 
     name: str
+    isolates: bool
 
     def run(self, job: Job) -> Result:
         """Run a job to its end. Raises `SandboxError` where the sandbox itself failed."""
+        ...
+
+    def open(self, job: Job) -> Channel:
+        """Start a job with a line to it. Raises `SandboxError`."""
+        ...
+
+    def close(self) -> None:
+        """End what the sandbox keeps running, if anything. It can't be used afterwards."""
         ...
 
 

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 _DIE_WITH_PARENT: Final = 1  # PR_SET_PDEATHSIG
 _WORKERS: Final = max(1, min(8, os.cpu_count() or 1))
-_verifiers: dict[Path, Verifier] = {}
+_verifiers: dict[Path, Verifier] = {}  # of a verifying process
+_standing: list[ProcessPoolExecutor] = []
 
 
 def _begin(parent: int) -> None:
@@ -39,19 +40,46 @@ def _begin(parent: int) -> None:
         os._exit(1)
 
 
-@contextlib.contextmanager
-def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    pool = ProcessPoolExecutor(
+def _new_pool(workers: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(
         workers, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(os.getpid(),)
     )
+
+
+@contextlib.contextmanager
+def _ended_on_error(pool: ProcessPoolExecutor) -> Iterator[ProcessPoolExecutor]:
     try:
         yield pool
     except BaseException:
         for process in (pool._processes or {}).values():
             process.kill()
-        raise
-    finally:
         pool.shutdown(wait=True, cancel_futures=True)
+        raise
+
+
+@contextlib.contextmanager
+def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    pool = _new_pool(workers)
+    with _ended_on_error(pool):
+        yield pool
+    pool.shutdown(wait=True)
+
+
+@contextlib.contextmanager
+def _standing_pool() -> Iterator[ProcessPoolExecutor]:
+    """Yield the verifying processes: they stay for the next batch, their jails warm."""
+    if not _standing:
+        _standing.append(_new_pool(_WORKERS))
+    pool = _standing.pop()
+    with _ended_on_error(pool):
+        yield pool
+    _standing.append(pool)
+
+
+def close() -> None:
+    """End the verifying processes; the next batch starts new ones."""
+    while _standing:
+        _standing.pop().shutdown(wait=True)
 
 
 def _seal(root: Path, path: Path, design: str, fraction: float, key: str) -> TableRef:
@@ -114,7 +142,7 @@ def verify(home: Home, names: Sequence[str], progress: Progress) -> list[Verdict
     """
     if not names:
         return []
-    with _pool(min(_WORKERS, len(names))) as pool:
+    with _standing_pool() as pool:
         wanted = [pool.submit(_verify, home.root, name) for name in names]
         for number, one in enumerate(as_completed(wanted), start=1):
             progress(f"verified {number} of {len(names)}: {one.result().word}")

@@ -6,6 +6,7 @@ ledger, data set, checkpoint), so that an interrupted stage, too, goes on where 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -129,7 +130,6 @@ def _explore(demo: Demo, tasks: Mapping[str, str]) -> dict[str, Any]:
     from earnest.models.analyst import Analyst
     from earnest.sandbox.choose import open_sandbox
 
-    sandbox = open_sandbox(demo.home.images)
     authors: list[tuple[str, str, Model]] = [(n, n, Analyst(_CLAIMS_A_TABLE)) for n in TABLES]
     authors.append((FORGER, TABLES[0], forger(TABLES[0], "glucose", "sex")))
     interrupted = False
@@ -150,7 +150,10 @@ def _explore(demo: Demo, tasks: Mapping[str, str]) -> dict[str, Any]:
             "final": result.final,
         }
 
-    with ThreadPoolExecutor(_WORKERS) as pool:
+    with (
+        contextlib.closing(open_sandbox(demo.home.images)) as sandbox,
+        ThreadPoolExecutor(_WORKERS) as pool,
+    ):
         wanted = [pool.submit(one, *author) for author in authors]
         try:
             return {"runs": [future.result() for future in wanted]}
@@ -174,6 +177,7 @@ def _verify(demo: Demo, tasks: Mapping[str, str]) -> dict[str, Any]:
         batch = _submitted(demo.home, run)
         pairs = research.conclude(demo.home, task, batch, partial(_brief, demo.say, run))
         demo.say(f"  {run}: {spoken(pairs)}")
+    apart.close()
     return {"verdicts": counts(_found(demo.home))}
 
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from earnest.agent.loop import Budget, RunResult, run_agent
-from earnest.agent.replay import logged_findings
+from earnest.agent.replay import logged_calls, logged_findings
 from earnest.core.canon import canonical, parse
 from earnest.core.errors import UsageError
 from earnest.core.events import EventLog
@@ -19,9 +19,10 @@ from earnest.core.protocols import Model, Progress, Sandbox
 from earnest.core.records import Author, Exposure, Finding, TableRef, Task, Verdict
 from earnest.ledger.ledger import Ledger
 from earnest.recipes import apart
+from earnest.recipes.network import network
 from earnest.tasks.registry import Registry
 from earnest.tools.findings import Submitter
-from earnest.tools.kit import research_tools
+from earnest.tools.kit import close_tools, research_tools
 from earnest.verify.units import testable
 
 # These have read no published table: the bundled ones are new to them (DESIGN.md, section 5).
@@ -59,6 +60,13 @@ def _hand_out(home: Home, task: Task, folder: Path) -> None:
         write_whole(folder / name, (Registry(home).visible(ref.table) / name).read_bytes(), 0o644)
 
 
+def _exposure(task: Task, model: Model, sandbox: Sandbox) -> Exposure:
+    """Return what the author can have seen: all of it, where its code is kept from nothing."""
+    if not sandbox.isolates:
+        return "author-saw-all"
+    return "public" if task.public and model.name not in _READ_NOTHING else "sealed"
+
+
 def explore(
     home: Home,
     run: str,
@@ -68,13 +76,17 @@ def explore(
     progress: Progress,
     *,
     budget: Budget | None = None,
+    hosts: Sequence[str] = (),
     stop: Callable[[], bool] = lambda: False,
 ) -> RunResult:
-    """Let an agent work on a task, or go on where a killed run was. Nothing is verified yet."""
+    """Let an agent work on a task, or go on where a killed run was. Nothing is verified yet.
+
+    `hosts`: what its code may reach.
+    """
     folder = home.runs / run
     _hand_out(home, task, folder / "data")
-    exposure: Exposure = "public" if task.public and model.name not in _READ_NOTHING else "sealed"
-    with EventLog(folder / "events.jsonl") as log:
+    exposure = _exposure(task, model, sandbox)
+    with EventLog(folder / "events.jsonl") as log, network(home, run, hosts) as net:
         tools = research_tools(
             Submitter(task, run, Author(principal="local", model=model.name), exposure),
             sandbox,
@@ -82,8 +94,13 @@ def explore(
             data=folder / "data",
             workspace=folder / "workspace",
             earlier=logged_findings(log.events),
+            cells=logged_calls(log.events, "python"),
+            net=net,
         )
-        return run_agent(task, model, tools, log, budget, run=run, progress=progress, stop=stop)
+        try:
+            return run_agent(task, model, tools, log, budget, run=run, progress=progress, stop=stop)
+        finally:
+            close_tools(tools)
 
 
 def conclude(
@@ -106,26 +123,39 @@ def research(
     progress: Progress,
     *,
     budget: Budget | None = None,
+    hosts: Sequence[str] = (),
 ) -> Outcome:
     """Explore, then verify. An interrupted run's findings stay open until it is resumed."""
-    result = explore(home, run, task, model, sandbox, progress, budget=budget)
+    result = explore(home, run, task, model, sandbox, progress, budget=budget, hosts=hosts)
     if result.status == "stopped":
         raise KeyboardInterrupt
     return Outcome(run, result, conclude(home, task, result.findings, progress))
 
 
-def begin(home: Home, run: str, task: Task, model: str, budget: Budget) -> None:
-    """Note on disk what it takes to resume a run. `model`: as written after `--model`."""
+@dataclass(frozen=True)
+class Begun:
+    """What it takes to resume a run. `model` and `sandbox`: as written on the command line."""
+
+    model: str
+    budget: Budget
+    sandbox: str = "auto"
+    hosts: tuple[str, ...] = ()
+
+
+def begin(home: Home, run: str, task: Task, with_: Begun) -> None:
+    """Note on disk what it takes to resume a run."""
     home.blobs.put(task.data)
-    note = {"version": 1, "task": task.id, "model": model, "budget": asdict(budget)}
+    note = {"version": 1, "task": task.id, **asdict(with_), "hosts": list(with_.hosts)}
     write_whole(home.runs / run / "run.json", canonical(note))
 
 
-def begun(home: Home, run: str) -> tuple[Task, str, Budget]:
-    """Return a run's task, model and budget. Raises `UsageError`, `RecordError`."""
+def begun(home: Home, run: str) -> tuple[Task, Begun]:
+    """Return a run's task and what it was begun with. Raises `UsageError`, `RecordError`."""
     path = home.runs / run / "run.json"
     if os.sep in run or not path.exists():
         raise UsageError(f"there is no run {run!r}", mend="earnest runs list")
     note = parse(path.read_bytes())
     task = Task.from_bytes(home.blobs.get(note["task"]), expect=note["task"])
-    return task, note["model"], Budget(**note["budget"])
+    hosts = tuple(note.get("hosts", ()))
+    budget = Budget(**note["budget"])
+    return task, Begun(note["model"], budget, note.get("sandbox", "auto"), hosts)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from earnest.core.claims import sentence
 from earnest.core.errors import UsageError
 from earnest.core.events import read_events
 from earnest.core.home import Home
-from earnest.core.protocols import Progress
-from earnest.core.records import WORDS, Finding, TableRef, Verdict
+from earnest.core.protocols import Model, Progress
+from earnest.core.records import WORDS, Finding, TableRef, Task, Verdict
 from earnest.recipes.report import counts, row, run_report, spoken
+from earnest.recipes.sandbox_verbs import bench as bench
+from earnest.recipes.sandbox_verbs import sandbox as sandbox
+
+if TYPE_CHECKING:
+    from earnest.recipes.research import Begun
 
 Answer = tuple[int, dict[str, Any], str]
 
@@ -56,7 +62,6 @@ def run(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     from earnest.agent.loop import Budget
     from earnest.models.choose import open_model
     from earnest.recipes import apart, research
-    from earnest.sandbox.choose import open_sandbox
 
     if not options.data and not options.bundled:
         raise UsageError("no table to look at", mend="name one: --data FILE (or --bundled NAME)")
@@ -72,24 +77,33 @@ def run(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     name = research.new_run()
     say(f"run {name} (if interrupted: earnest resume {name})")
     budget = Budget(steps=options.steps, wall_s=60 * options.minutes)
-    research.begin(home, name, task, options.model, budget)
-    outcome = research.research(
-        home, name, task, model, open_sandbox(home.images), say, budget=budget
-    )
-    return _told(home, options.prompt, outcome)
+    how = research.Begun(options.model, budget, options.sandbox, tuple(options.allow))
+    research.begin(home, name, task, how)
+    return _researched(home, name, task, model, how, say)
 
 
 def resume(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     """`resume RUN`."""
     from earnest.models.choose import open_model
     from earnest.recipes import research
+
+    task, how = research.begun(home, options.run)
+    return _researched(home, options.run, task, open_model(how.model), how, say)
+
+
+def _researched(
+    home: Home, run: str, task: Task, model: Model, how: Begun, say: Progress
+) -> Answer:
+    """Do a run, or what is left of it, in the sandbox it was begun with."""
+    from earnest.recipes import research
     from earnest.sandbox.choose import open_sandbox
 
-    task, spec, budget = research.begun(home, options.run)
-    sandbox = open_sandbox(home.images)
-    outcome = research.research(
-        home, options.run, task, open_model(spec), sandbox, say, budget=budget
-    )
+    with contextlib.closing(open_sandbox(home.images, prefer=how.sandbox)) as sandbox:
+        if warning := getattr(sandbox, "gives_up", ""):
+            say(f"{sandbox.name}: {warning}")
+        outcome = research.research(
+            home, run, task, model, sandbox, say, budget=how.budget, hosts=how.hosts
+        )
     return _told(home, task.prompt, outcome)
 
 
@@ -120,7 +134,7 @@ def runs(options: argparse.Namespace, home: Home, say: Progress) -> Answer:  # n
         return 0, {"version": 1, "runs": listed}, words or "  no runs"
     if not options.run:
         raise UsageError(f"runs {options.what} needs a run", mend="earnest runs list")
-    task, _, _ = research.begun(home, options.run)
+    task, _ = research.begun(home, options.run)
     told = _run_row(home.runs / options.run / "events.jsonl")
     with Ledger(home.ledger) as ledger:
         found = ledger.findings(run=options.run)
@@ -209,27 +223,9 @@ def ledger(options: argparse.Namespace, home: Home, say: Progress) -> Answer:  #
 
 def doctor(options: argparse.Namespace, home: Home, say: Progress) -> Answer:  # noqa: ARG001
     """`doctor`."""
-    from importlib.util import find_spec
+    from earnest.recipes.doctor import examine_machine
 
-    from earnest.sandbox.choose import probe
-
-    say("trying the sandboxes ...")
-    extras = {
-        "data": "pyarrow",
-        "tables": "statsmodels",
-        "train": "transformers",
-        "openai": "openai",
-    }
-    found = {
-        extra: "ok" if find_spec(module) else f"pip install 'earnest[{extra}]'"
-        for extra, module in extras.items()
-    }
-    sandboxes = probe(home.images)
-    document = {"version": 1, "home": str(home.root), "sandboxes": sandboxes, "extras": found}
-    lines = [f"home: {home.root}"]
-    lines += [f"sandbox {name}: {state}" for name, state in sandboxes.items()]
-    lines += [f"extra {name}: {state}" for name, state in found.items()]
-    return 0 if "ok" in sandboxes.values() else 3, document, "\n".join(lines)
+    return examine_machine(home, say)
 
 
 def demo(options: argparse.Namespace, home: Home, say: Progress) -> Answer:

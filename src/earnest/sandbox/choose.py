@@ -2,6 +2,8 @@
 
 The proof is a program that must succeed at what jobs need, and must be refused what jails are for.
 A sandbox that does not do both is not used; where none is left, nothing runs.
+
+Not covered: the proof is short. The hostile suite asks far more of a sandbox, and takes longer.
 """
 
 from __future__ import annotations
@@ -9,17 +11,21 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from earnest.core.errors import EarnestError, LackError, SandboxError
+from earnest.core.errors import EarnestError, LackError, SandboxError, UsageError
 from earnest.core.jobs import DATA, Job, Limits
-from earnest.core.protocols import Sandbox
+from earnest.core.protocols import Progress, Sandbox
 from earnest.sandbox.image import build_image
+from earnest.sandbox.machine import Facts, ask
+from earnest.sandbox.mends import mends
 
-_RESTRICTED: Final = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
+UNSAFE: Final = "unsafe-local"
 _MARK: Final = "EARNEST_SELFTEST"
 _LIMITS: Final = Limits(wall_s=60.0, cpu_s=30, memory_mib=1024, workspace_mib=8)
 
@@ -53,6 +59,12 @@ print("done")
 """
 
 
+def _warm(image: Path) -> Sandbox:
+    from earnest.sandbox.warm import WarmSandbox
+
+    return WarmSandbox(image)
+
+
 def _bwrap(image: Path) -> Sandbox:
     from earnest.sandbox.bwrap import BwrapSandbox
 
@@ -65,10 +77,34 @@ def _sandlock(image: Path) -> Sandbox:
     return SandlockSandbox(image)
 
 
+def _container(image: Path) -> Sandbox:
+    from earnest.sandbox.container import ContainerSandbox
+
+    return ContainerSandbox(image)
+
+
+def _unsafe(image: Path) -> Sandbox:
+    from earnest.sandbox.unsafe import UnsafeLocal
+
+    return UnsafeLocal(image)
+
+
+# tried in this order: the fastest that holds first, the one that needs least of the kernel last
 BACKENDS: Final[Mapping[str, Callable[[Path], Sandbox]]] = {
+    "warm": _warm,
     "bwrap": _bwrap,
     "sandlock": _sandlock,
+    "container": _container,
 }
+
+
+@dataclass(frozen=True)
+class State:
+    """What a backend is worth here. `says`: `ok`, or what it lacks; `mend`: what would help."""
+
+    ok: bool
+    says: str
+    mend: str = ""
 
 
 def _expect(sandbox: Sandbox, folder: Path, image: Path) -> None:
@@ -132,42 +168,78 @@ def prove(sandbox: Sandbox, image: Path) -> None:
             del os.environ[_MARK]
 
 
-def _mend(errors: Mapping[str, EarnestError]) -> str:
-    ways = [error.mend for error in errors.values() if error.mend]
-    try:
-        restricted = _RESTRICTED.read_text().strip() == "1"
-    except OSError:
-        restricted = False
-    if restricted and "bwrap" in errors:
-        ways.append(
-            "let bubblewrap make user namespaces, which AppArmor forbids here: "
-            "sysctl kernel.apparmor_restrict_unprivileged_userns=0"
+def require_isolation(sandbox: Sandbox, purpose: str) -> None:
+    """Refuse a sandbox that isolates nothing. Raises `UsageError`, which names the purpose."""
+    if getattr(sandbox, "isolates", False) is not True:
+        raise UsageError(
+            f"{sandbox.name} isolates nothing, and {purpose} must not rest on it",
+            mend="leave --sandbox away (earnest doctor names what this machine can have)",
         )
-    return "; or ".join(ways) or "run it where user namespaces or Landlock are allowed"
+
+
+def mend_for(errors: Mapping[str, EarnestError], facts: Facts) -> str:
+    """Return what would get one of the backends that failed, given why and on which machine."""
+    ways = [error.mend for error in errors.values() if error.mend]
+    ways += [mend.mend for mend in mends(facts) if set(mend.stops) & set(errors)]
+    found = "; or ".join(dict.fromkeys(ways))
+    return found or "run it where user namespaces or Landlock are allowed"
 
 
 def open_sandbox(images_dir: Path, *, prefer: str = "auto") -> Sandbox:
     """Return the first sandbox that proves itself; `prefer` names the only one to try.
 
-    `images_dir` is where the image is kept. Raises `LackError`, with the command that mends it,
+    `images_dir` is where the image is kept. `unsafe-local` is had by its name only, unproven: its
+    `gives_up` says what a person must know. Raises `LackError`, with the command that mends it,
     where no sandbox can be had: nothing runs unconfined instead.
     """
-    if prefer != "auto" and prefer not in BACKENDS:
+    known = ("auto", *BACKENDS, UNSAFE)
+    if prefer not in known:
         raise LackError(
-            f"there is no sandbox {prefer!r}", mend=f"choose auto, {', or '.join(BACKENDS)}"
+            f"there is no sandbox {prefer!r}",
+            mend=f"choose {', '.join(known[:-1])} or {known[-1]}",
         )
     image = build_image(images_dir)
+    if prefer == UNSAFE:
+        return _unsafe(image)
     errors: dict[str, EarnestError] = {}
     for name in BACKENDS if prefer == "auto" else (prefer,):
-        try:
-            sandbox = BACKENDS[name](image)
-            prove(sandbox, image)
-        except EarnestError as error:
-            errors[name] = error
-        else:
+        sandbox, error = _tried(name, image)
+        if sandbox is not None:
             return sandbox
+        errors[name] = error
     reasons = "; ".join(f"{name}: {error}" for name, error in errors.items())
-    raise LackError(f"no sandbox can be had here ({reasons})", mend=_mend(errors))
+    raise LackError(
+        f"no sandbox can be had here ({reasons})", mend=mend_for(errors, Facts.read(ask()))
+    )
+
+
+def _tried(name: str, image: Path) -> tuple[Sandbox | None, EarnestError]:
+    """Return a backend that has proven itself, or none and the reason."""
+    if sys.platform != "linux" and name != "container":
+        return None, LackError(f"{name} needs Linux", mend="use container")
+    sandbox = None
+    try:
+        sandbox = BACKENDS[name](image)
+        prove(sandbox, image)
+    except EarnestError as error:
+        if sandbox is not None:
+            sandbox.close()
+        return None, error
+    return sandbox, EarnestError("")
+
+
+def examine(image: Path, say: Progress | None = None) -> Iterator[tuple[str, State]]:
+    """Yield each backend's name and what it is worth here; `say` is told which is being tried."""
+    for name in BACKENDS:
+        if say:
+            say(f"trying {name} ...")
+        sandbox, error = _tried(name, image)
+        if sandbox is None:
+            yield name, State(False, str(error), error.mend)
+        else:
+            soft = getattr(sandbox, "soft", ())
+            sandbox.close()
+            yield name, State(True, f"ok ({', '.join(soft)}: soft)" if soft else "ok")
 
 
 def probe(images_dir: Path | None = None) -> dict[str, str]:
@@ -175,15 +247,10 @@ def probe(images_dir: Path | None = None) -> dict[str, str]:
 
     Without `images_dir` the proof runs with an empty image.
     """
-    found: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix="earnest-probe-") as empty:
         Path(empty).chmod(0o755)
         image = build_image(images_dir) if images_dir else Path(empty)
-        for name, opening in BACKENDS.items():
-            try:
-                prove(opening(image), image)
-            except EarnestError as error:
-                found[name] = f"{error} ({error.mend})" if error.mend else str(error)
-            else:
-                found[name] = "ok"
-    return found
+        return {
+            name: "ok" if state.ok else f"{state.says} ({state.mend})" if state.mend else state.says
+            for name, state in examine(image)
+        }

@@ -1,12 +1,13 @@
-"""Process 1 of a jail: lays out the files, runs the program, ends what is left, sends files back.
+"""Process 1 of a cold jail: lays out the files, runs the program, ends what is left.
 
-It runs in the jail, as `python -I -S -c SOURCE FD`, and so imports nothing of ours. What it reads
-comes from the supervisor. What it sends is not believed: the program has the same uid and could
-take this process over, which gains it nothing but a false account of its own end.
+It runs in the jail, as `python -I -S -c SOURCE FD [LINE]`, and so imports nothing of ours. What it
+reads comes from the supervisor. What it says is not believed: the program has the same uid and
+could take this process over, which gains it nothing but a false account of its own end.
 
-Sent, integers big-endian: `H` at the start; `E`, late (1 byte), exit code (4, negative: minus the
-signal) when the program has ended; for each file `F`, length of its path (4), of its content (8),
-both; then `.`, or `!` where there is too much to send.
+Said, integers big-endian: `H` with a descriptor of the workspace at the start; where there is to
+be a network, `N` with a socket that listens on the jail's own loopback; `!`, a length (4) and a
+reason where the files can't be laid out; `E`, cause (1 byte: 0 by itself, 3 out of time), exit
+code (4, negative: minus the signal), CPU milliseconds (8) when the program has ended.
 """
 
 # ruff: noqa: PTH102, PTH103, PTH120, PTH123, SIM105, S606
@@ -15,17 +16,14 @@ both; then `.`, or `!` where there is too much to send.
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]
+import _socket
 import marshal
 import os
 import resource
-import stat
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 _CHUNK = 1 << 20
-_DEEPEST = 32
-_LONGEST = 1024
 
 
 def _take(fd: int, count: int) -> bytes:
@@ -39,10 +37,27 @@ def _take(fd: int, count: int) -> bytes:
     return b"".join(parts)
 
 
-def _send(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
+def _hand_out(fd: int, word: bytes, descriptor: int) -> None:
+    line = _socket.socket(fileno=fd)
+    right = descriptor.to_bytes(4, sys.byteorder)
+    line.sendmsg([word], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, right)])
+    line.detach()
+
+
+def _hello(fd: int) -> None:
+    """Say that the jail stands, and hand out the workspace for what is left in it."""
+    folder = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
+    _hand_out(fd, b"H", folder)
+    os.close(folder)
+
+
+def _listen(fd: int, port: int) -> None:
+    """Listen where programs of this jail will ask; whoever has the socket answers outside."""
+    listener = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+    listener.bind(("127.0.0.1", port))
+    listener.listen(64)
+    _hand_out(fd, b"N", listener.fileno())
+    listener.close()
 
 
 def _lay_out(fd: int, plan: dict[str, Any]) -> None:
@@ -54,9 +69,11 @@ def _lay_out(fd: int, plan: dict[str, Any]) -> None:
             file.write(_take(fd, size))
 
 
-def _become(plan: dict[str, Any]) -> None:
+def _become(plan: dict[str, Any], line: int) -> None:
     """Turn this process, a fresh child, into the program."""
     try:
+        if line >= 0:
+            os.dup2(line, 3)
         for number in (13, 25):  # Python ignores SIGPIPE and SIGXFSZ; the program starts afresh
             _signal.signal(number, _signal.SIG_DFL)
         os.execve(plan["entry"][0], plan["entry"], plan["environment"])
@@ -73,7 +90,7 @@ def _end_all() -> None:
         pass
 
 
-def _run(plan: dict[str, Any]) -> tuple[bool, int]:
+def _run(plan: dict[str, Any], line: int) -> tuple[bool, int]:
     """Run the program to its end, or to the end of its time; nothing else is alive afterwards."""
     late = []
 
@@ -86,7 +103,10 @@ def _run(plan: dict[str, Any]) -> tuple[bool, int]:
     _signal.signal(2, _signal.SIG_DFL)  # the kernel spares process 1 what it has no handler for
     child = os.fork()
     if child == 0:
-        _become(plan)
+        _become(plan, line)
+    if line >= 0:
+        os.close(line)
+        _signal.signal(2, lambda *_: os.kill(child, 2))  # an interrupt is for the program
     _signal.signal(14, alarm)
     _signal.setitimer(0, plan["wall"])
     code = 0
@@ -96,70 +116,42 @@ def _run(plan: dict[str, Any]) -> tuple[bool, int]:
             if ended == child:
                 code = os.waitstatus_to_exitcode(status)
                 _signal.setitimer(0, 0.0)
+                _signal.signal(2, _signal.SIG_DFL)
                 _end_all()
     except ChildProcessError:
         return bool(late), code
 
 
-def _walk(fd: int, prefix: bytes, depth: int, skip: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Yield path, size and open descriptor of the regular files below a folder."""
-    with os.scandir(fd) as found:
-        entries = sorted(found, key=lambda entry: entry.name)
-    for entry in entries:
-        path = prefix + os.fsencode(entry.name)
-        if path == skip:
-            continue
-        info = entry.stat(follow_symlinks=False)
-        folder = stat.S_ISDIR(info.st_mode)
-        if not (folder or stat.S_ISREG(info.st_mode)):
-            continue
-        if depth > _DEEPEST or len(path) > _LONGEST:
-            raise OverflowError
-        os.chmod(entry.name, 0o700, dir_fd=fd)  # a mode that shuts its owner out shuts us out
-        flags = os.O_RDONLY | os.O_NOFOLLOW | (os.O_DIRECTORY if folder else 0)
-        inner = os.open(entry.name, flags, dir_fd=fd)
-        try:
-            if folder:
-                yield from _walk(inner, path + b"/", depth + 1, skip)
-            else:
-                yield path, info.st_size, inner
-        finally:
-            os.close(inner)
+def told(cause: int, code: int) -> bytes:
+    """Return the words for an end; what the program used is in our children's account."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent = int((used.ru_utime + used.ru_stime) * 1000)
+    return b"E" + bytes([cause]) + code.to_bytes(4, "big", signed=True) + spent.to_bytes(8, "big")
 
 
-def _send_files(fd: int, plan: dict[str, Any]) -> None:
-    bytes_left, files_left = plan["most"]
-    root = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        for path, size, file in _walk(root, b"", 0, os.fsencode(plan["temporary"])):
-            bytes_left -= size
-            files_left -= 1
-            if bytes_left < 0 or files_left < 0:
-                raise OverflowError
-            _send(fd, b"F" + len(path).to_bytes(4, "big") + size.to_bytes(8, "big") + path)
-            while part := os.read(file, _CHUNK):
-                _send(fd, part)
-        _send(fd, b".")
-    except (OverflowError, OSError):
-        _send(fd, b"!")
+def complaint(error: OSError) -> bytes:
+    """Return the words for files that can't be laid out."""
+    reason = (error.strerror or "").encode()[:500]
+    return b"!" + len(reason).to_bytes(4, "big") + reason
 
 
 def _main() -> None:
     fd = int(sys.argv[1])
-    os.set_inheritable(fd, False)
-    _send(fd, b"H")
+    line = int(sys.argv[2]) if len(sys.argv) > 2 else -1
+    for held in (fd, line):
+        if held >= 0:
+            os.set_inheritable(held, False)
+    _hello(fd)
     plan = marshal.loads(_take(fd, int.from_bytes(_take(fd, 8), "big")))  # noqa: S302
     try:
         _lay_out(fd, plan)
+        if plan["port"]:
+            _listen(fd, plan["port"])
     except OSError as error:
-        _send(fd, b"!" + (error.strerror or "").encode())
+        os.write(fd, complaint(error) + told(0, 125))
         os._exit(0)
-    late, code = _run(plan)
-    _send(fd, b"E" + bytes([late]) + code.to_bytes(4, "big", signed=True))
-    if plan["collect"]:
-        _send_files(fd, plan)
-    else:
-        _send(fd, b".")
+    late, code = _run(plan, line)
+    os.write(fd, told(3 if late else 0, code))
     os._exit(0)
 
 

@@ -1,99 +1,121 @@
-"""One run of a jail, whichever backend makes it: start it, supervise it, say how it ended."""
+"""A cold jail: a process started for one job, whichever backend makes it."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import socket
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 from earnest.core.errors import SandboxError
-from earnest.core.jobs import Limits, Result
-from earnest.sandbox import wire
-from earnest.sandbox.supervise import Transcript, supervise
+from earnest.core.jobs import Job
+from earnest.sandbox.running import Ends, Running
 
-_CPU_SIGNAL: Final = 24
+START_S: Final = 10.0  # what a loaded machine may need to start a jail
+_DIE_S: Final = 5.0
 
 
-def run_jail(
-    command: Callable[[int], list[str]],
+def spawn(
+    command: list[str], inherited: Sequence[int], environment: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    """Start a jail's own process, its output in pipes that don't block. Raises `SandboxError`."""
+    try:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(environment),
+            cwd="/",
+            pass_fds=inherited,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise SandboxError(f"can't start a jail: {error}") from error
+    for stream in (process.stdout, process.stderr):
+        assert stream  # noqa: S101 - it was started with pipes
+        os.set_blocking(stream.fileno(), False)
+    return process
+
+
+def outputs(process: subprocess.Popen[bytes]) -> tuple[int, int]:
+    """Return the descriptors of a jail's standard output and error."""
+    assert process.stdout  # noqa: S101 - it was started with pipes
+    assert process.stderr  # noqa: S101
+    return process.stdout.fileno(), process.stderr.fileno()
+
+
+def _interrupt(process: subprocess.Popen[bytes]) -> None:
+    """Interrupt process 1 of a jail, which hands it on; its parent is the jail's own process."""
+    with contextlib.suppress(OSError):
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+        for child in children.split():
+            os.kill(int(child), signal.SIGINT)
+
+
+def _ends(
+    process: subprocess.Popen[bytes], talk: socket.socket, kill: Callable[[int], None] | None
+) -> Ends:
+    def end() -> None:
+        if kill and process.poll() is None:
+            kill(process.pid)
+        process.kill()
+
+    def reap() -> int:
+        try:
+            return process.wait(_DIE_S)
+        except subprocess.TimeoutExpired:
+            end()
+            return process.wait()
+
+    def release() -> None:
+        end()
+        talk.close()
+        with process:
+            pass
+
+    out, err = outputs(process)
+    return Ends(
+        talk,
+        out,
+        err,
+        kill=end,
+        interrupt=lambda: _interrupt(process),
+        destroy=end,
+        reap=reap,
+        release=release,
+    )
+
+
+def start_jail(
+    command: Callable[[list[int]], list[str]],
     payload: bytes,
-    limits: Limits,
+    job: Job,
     *,
+    line: bool = False,
     pass_fds: Sequence[int] = (),
     environment: Mapping[str, str] | None = None,
     kill: Callable[[int], None] | None = None,
-) -> Result:
-    """Start `command(descriptor of process 1's socket)`, feed it, drain it, end it in time.
+) -> Running:
+    """Start `command([descriptor of process 1's socket, of the line's end if there is a line])`.
 
     `kill` takes a process id and ends what a plain SIGKILL of it would leave behind.
     Raises `SandboxError` where the jail could not be started.
     """
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        try:
-            process = subprocess.Popen(
-                command(theirs.fileno()),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=dict(environment or {}),
-                cwd="/",
-                pass_fds=(*pass_fds, theirs.fileno()),
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise SandboxError(f"can't start a jail: {error}") from error
-        theirs.close()
-
-        def end() -> None:
-            if kill and process.poll() is None:
-                kill(process.pid)
-            process.kill()
-
-        with process:
-            seen = supervise(
-                process,
-                ours,
-                payload,
-                wall_s=limits.wall_s,
-                output_bytes=limits.output_bytes,
-                report_bytes=wire.most_bytes(limits),
-                kill=end,
-            )
-    return _result(seen)
-
-
-def _result(seen: Transcript) -> Result:
-    """Say how a jail ended. Raises `SandboxError` where it never began."""
-    stdout, stderr = (bytes(text).decode(errors="replace") for text in (seen.stdout, seen.stderr))
-
-    def result(ended: str, status: int, files: dict[str, bytes], *, note: str = "") -> Result:
-        return Result(
-            ended=ended,  # type: ignore[arg-type]
-            status=status,
-            stdout=stdout,
-            stderr=stderr + note,
-            files=files,
-            wall_s=seen.wall_s,
-            truncated=seen.truncated,
-        )
-
-    if not seen.report:
-        raise SandboxError(f"the jail did not start ({seen.status}): {stderr.strip()[:500]}")
-    if not wire.ended(seen.report) and seen.killed:
-        return result("timeout", -1, {})
+    pairs = [socket.socketpair() for _ in range(2 if line else 1)]
+    theirs = [end.fileno() for _, end in pairs]
     try:
-        report = wire.read_report(bytes(seen.report))
-    except wire.GarbledError as error:
-        return result("too-much", -1, {}, note=f"\n[sandbox: {error}]")
-    files = dict(report.files)
-    if report.too_much:
-        return result("too-much", -1, files, note=f"\n[sandbox: {report.reason}]")
-    if report.code is None:
-        return result("too-much", -1, files, note="\n[sandbox: the jail was killed]")
-    if report.late or report.code == -_CPU_SIGNAL:
-        return result("timeout", -1, files)
-    if report.code < 0:
-        return result("signal", -report.code, files)
-    return result("exit", report.code, files)
+        process = spawn(command(theirs), (*pass_fds, *theirs), environment or {})
+    except BaseException:
+        for ours, _ in pairs:
+            ours.close()
+        raise
+    finally:
+        for _, end in pairs:
+            end.close()
+    ends = _ends(process, pairs[0][0], kill)
+    return Running(ends, job, payload, pairs[1][0] if line else None, START_S)

@@ -24,9 +24,10 @@ from typing import Final
 
 from earnest.core.errors import LackError, UsageError
 from earnest.core.jobs import WORK, Job, Result
+from earnest.core.protocols import Channel
 from earnest.sandbox import wire
 from earnest.sandbox.confine import end_descendants
-from earnest.sandbox.jail import run_jail
+from earnest.sandbox.jail import start_jail
 from earnest.sandbox.system import IMAGE, describe
 
 # prlimit64 reaches every process of the user; sandlock does not count memory made with the others
@@ -37,6 +38,8 @@ class SandlockSandbox:
     """Runs each job confined by sandlock. Threads may share one."""
 
     name = "sandlock"
+    isolates = True
+    lines = False
 
     def __init__(self, image: Path) -> None:
         """`image` is the folder of packages to show. Raises `LackError`."""
@@ -56,9 +59,9 @@ class SandlockSandbox:
 
         Raises `UsageError` for a job that can't be, `SandboxError` where the jail failed.
         """
-        if job.net:
+        if job.net is not None:
             raise UsageError("this sandbox has no network: leave `net` empty")
-        payload = wire.plan(job, self._system.python, IMAGE, count_processes=False)
+        payload = wire.cold_plan(job, self._system.python, IMAGE, count_processes=False)
         folders = wire.mounts(job)
         with tempfile.TemporaryDirectory(prefix="earnest-work-") as workspace:
             arguments = {
@@ -84,16 +87,19 @@ class SandlockSandbox:
                 "work": WORK,
                 "python": self._system.python,
             }
-            return run_jail(
-                lambda control: [
-                    sys.executable,
-                    "-I",
-                    self._worker,
-                    str(control),
-                    json.dumps(plan),
-                ],
+            return start_jail(
+                lambda ends: [sys.executable, "-I", self._worker, str(ends[0]), json.dumps(plan)],
                 payload,
-                job.limits,
+                job,
                 environment={"HOME": workspace},
                 kill=end_descendants,
-            )
+            ).finish()
+
+    def open(self, job: Job) -> Channel:
+        """Refuse: sandlock closes what it does not know. Raises `LackError`."""
+        raise LackError(
+            f"sandlock can't keep a line to {job.entry[:1]}", mend="apt-get install bubblewrap"
+        )
+
+    def close(self) -> None:
+        """End nothing: no jail outlives its job."""

@@ -32,7 +32,7 @@ _RETURN: Final = 0x06  # BPF_RET | BPF_K
 _AT_NUMBER, _AT_ARCHITECTURE, _AT_ARGUMENT_0, _AT_ARGUMENT_1 = 0, 4, 16, 24
 
 _NEWEST: Final = 450
-_AF_UNIX: Final = 1
+_AF_UNIX, _AF_INET = 1, 2
 _NEW_NAMESPACE: Final = 0x7E020000  # every CLONE_NEW* that clone(2) takes
 _TTY_INJECTION: Final = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX
 _AUDIT: Final = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
@@ -165,9 +165,10 @@ def _load(offset: int) -> _Instruction:
     return (_LOAD, 0, 0, offset)
 
 
-def program(architecture: str) -> bytes:
+def program(architecture: str, *, inet: bool = False) -> bytes:
     """Return the filter as an array of `struct sock_filter`, for `x86_64` or `aarch64`.
 
+    `inet`: sockets of IPv4 are allowed as well, for a jail whose network is a loopback of its own.
     Raises `LackError` for any other architecture.
     """
     if architecture not in _AUDIT:
@@ -178,7 +179,10 @@ def program(architecture: str) -> bytes:
     special = _SPECIAL[architecture]
     refuse, unknown = _give(_ERRNO | errno.EPERM), _give(_ERRNO | errno.ENOSYS)
     allow = _give(_ALLOW)
-    local = [_load(_AT_ARGUMENT_0), *_unless(_EQUAL, _AF_UNIX, [refuse]), allow]
+    local = [_load(_AT_ARGUMENT_0)]
+    for family in (_AF_UNIX, _AF_INET) if inet else (_AF_UNIX,):
+        local += _when(_EQUAL, family, [allow])
+    local += [refuse]
     no_namespace = [_load(_AT_ARGUMENT_0), *_when(_ANY_BIT, _NEW_NAMESPACE, [refuse]), allow]
     no_injection = [_load(_AT_ARGUMENT_1)]
     for request in _TTY_INJECTION:

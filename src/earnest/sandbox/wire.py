@@ -1,26 +1,29 @@
-"""What the supervisor and process 1 of a jail say to each other (`inside.py` has the other end).
+"""What the supervisor says to process 1 of a jail (`inside.py`, `zygote.py`), and hears from it.
 
 What comes back is written by a process that a hostile program may have taken over. It is parsed
-as data, within bounds that are fixed beforehand; at worst it names odd files with odd contents.
+as data, within bounds that are fixed beforehand.
 """
 
 from __future__ import annotations
 
 import marshal
+import os
 import resource
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from earnest.core.errors import UsageError
 from earnest.core.jobs import DATA, WORK, Job, Limits
+from earnest.sandbox.collect import LONGEST, TEMPORARY
 
-MOST_FILES: Final = 4096
-TEMPORARY: Final = ".tmp"
-_LONGEST: Final = 1024
+MOST_SAID: Final = 1024  # bytes of a report
+MOST_DATA: Final = 64 << 20  # bytes of a job's folders that are copied; beyond, they are mounted
 _MIB: Final = 1 << 20
-_ENDED_BYTES: Final = 7  # `H`, then `E` with its two numbers
+PROXY_PORT: Final = 3128  # on the jail's own loopback, which it shares with nobody
+CERTIFICATE: Final = f"{TEMPORARY}/proxy.pem"
+_END_BYTES: Final = 14
+_BY_ITSELF, _ASKED, _MEMORY, _LATE = range(4)
 
 
 class GarbledError(Exception):
@@ -31,19 +34,16 @@ class GarbledError(Exception):
 class Report:
     """What process 1 said. `code` is None where it did not say how the program ended.
 
-    `late`: it ran out of time. `too_much`: there was more than may come back; `reason` says what.
+    `asked`: it was killed because the supervisor said so. `late`: it ran out of time. `memory`: it
+    took too much. `reason`: what stood in the way of its start. `cpu_s`: what it used.
     """
 
     code: int | None = None
+    asked: bool = False
     late: bool = False
-    too_much: bool = False
+    memory: bool = False
     reason: str = ""
-    files: Mapping[str, bytes] = field(default_factory=dict)
-
-
-def most_bytes(limits: Limits) -> int:
-    """Return how many bytes a report may have."""
-    return limits.workspace_mib * _MIB + MOST_FILES * (_LONGEST + 13) + 256
+    cpu_s: float = 0.0
 
 
 def relative(name: str) -> str:
@@ -56,7 +56,7 @@ def relative(name: str) -> str:
         or path.parts[0] == TEMPORARY
         or str(path) != name
         or "\0" in name
-        or len(name.encode(errors="replace")) > _LONGEST
+        or len(name.encode(errors="replace")) > LONGEST
     ):
         raise UsageError(f"{name!r} can't be a file in a jail's workspace")
     return name
@@ -77,11 +77,13 @@ def mounts(job: Job) -> dict[str, str]:
     return found
 
 
-def resource_limits(limits: Limits, *, count_processes: bool) -> list[tuple[int, int, int]]:
-    """Return (which, soft, hard) for setrlimit(2)."""
+def resource_limits(
+    limits: Limits, *, count_processes: bool, held: int = 0
+) -> list[tuple[int, int, int]]:
+    """Return (which, soft, hard) for setrlimit(2); `held`: bytes of memory that don't count."""
     most = [
         (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_AS, limits.memory_mib * _MIB),
+        (resource.RLIMIT_AS, limits.memory_mib * _MIB + held),
         (resource.RLIMIT_FSIZE, limits.workspace_mib * _MIB),
         (resource.RLIMIT_NOFILE, limits.open_files),
         (resource.RLIMIT_MEMLOCK, 0),
@@ -98,6 +100,7 @@ def environment(python_path: str, home: str) -> dict[str, str]:
     """Return a program's whole environment."""
     return {
         "HOME": home,
+        "JE_ARROW_MALLOC_CONF": "background_thread:false",  # a thread would forbid warm jails
         "LANG": "C.UTF-8",
         "MPLBACKEND": "Agg",
         "OMP_NUM_THREADS": "1",
@@ -119,70 +122,129 @@ def command(job: Job, python: str) -> list[str]:
     return [python if job.entry[0] == "python" else job.entry[0], *job.entry[1:]]
 
 
-def plan(job: Job, python: str, python_path: str, *, count_processes: bool) -> bytes:
+def _fits(job: Job) -> list[tuple[str, int]]:
+    """Return names and sizes of a job's files. Raises `UsageError`."""
+    sizes = [(relative(name), len(data)) for name, data in job.files.items()]
+    size = sum(size for _, size in sizes)
+    if size > job.limits.workspace_mib * _MIB or len(sizes) > job.limits.workspace_files:
+        raise UsageError(f"{len(sizes)} files of {size} bytes don't fit into the workspace")
+    return sizes
+
+
+def _common(job: Job, python: str, python_path: str) -> dict[str, Any]:
+    return {
+        "entry": command(job, python),
+        "environment": environment(python_path, f"{WORK}/{TEMPORARY}"),
+        "files": _fits(job),
+        "temporary": TEMPORARY,
+    }
+
+
+def _packed(plan: dict[str, Any], contents: list[bytes]) -> bytes:
+    head = marshal.dumps(plan)  # the jail's interpreter is ours; json takes it 8 ms to import
+    return b"".join((len(head).to_bytes(8, "big"), head, *contents))
+
+
+def cold_plan(job: Job, python: str, python_path: str, *, count_processes: bool) -> bytes:
     """Return what `inside.py` reads: length (8, big-endian), marshalled plan, files' contents.
 
     Raises `UsageError` for a job whose files don't fit or are not relative.
     """
-    names = [relative(name) for name in job.files]
-    size = sum(map(len, job.files.values()))
-    if size > job.limits.workspace_mib * _MIB or len(names) > MOST_FILES:
-        raise UsageError(f"{len(names)} files of {size} bytes don't fit into the workspace")
-    content: dict[str, Any] = {
-        "entry": command(job, python),
-        "environment": environment(python_path, f"{WORK}/{TEMPORARY}"),
-        "files": [(name, len(data)) for name, data in job.files.items()],
-        "temporary": TEMPORARY,
+    plan = {
+        **_common(job, python, python_path),
         "limits": resource_limits(job.limits, count_processes=count_processes),
         "wall": job.limits.wall_s,
-        "collect": job.collect,
-        "most": (job.limits.workspace_mib * _MIB, MOST_FILES),
+        "port": 0,
     }
-    head = marshal.dumps(content)  # the jail's interpreter is ours; json takes it 8 ms to import
-    return b"".join((len(head).to_bytes(8, "big"), head, *job.files.values()))
+    contents = list(job.files.values())
+    if job.net is not None:
+        contents.append(job.net.certificate)
+        plan["files"].append((CERTIFICATE, len(contents[-1])))
+        plan["environment"] |= proxy_environment(PROXY_PORT, f"{WORK}/{CERTIFICATE}")
+        plan["port"] = PROXY_PORT
+    return _packed(plan, contents)
 
 
-def ended(data: bytes | bytearray) -> bool:
-    """Say whether a report's beginning already tells that the program has ended."""
-    return len(data) >= _ENDED_BYTES and data[:2] == b"HE"
+def proxy_environment(port: int, certificate: str) -> dict[str, str]:
+    """Return the variables by which programs find a proxy.
+
+    `port`: of its listener on 127.0.0.1. `certificate`: the inner path of a file with its PEM.
+    """
+    proxy = f"http://127.0.0.1:{port}"
+    names = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
+    files = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+    return {**dict.fromkeys(names, proxy), **dict.fromkeys(files, certificate)}
 
 
-def _files(data: bytes, at: int) -> tuple[dict[str, bytes], bytes]:
-    """Read the files from a place on; return them and what follows."""
-    found: dict[str, bytes] = {}
-    while data[at : at + 1] == b"F":
-        name_size = int.from_bytes(data[at + 1 : at + 5], "big")
-        size = int.from_bytes(data[at + 5 : at + 13], "big")
-        at += 13
-        name, content = data[at : at + name_size], data[at + name_size : at + name_size + size]
-        at += name_size + size
-        if at > len(data) or len(found) >= MOST_FILES:
-            raise GarbledError("a file's length is not what it was said to be")
-        try:
-            found[relative(name.decode())] = content
-        except UnicodeDecodeError:
-            continue  # not text: no one can ask for it by name
-        except UsageError as error:
-            raise GarbledError(str(error)) from error
-    return found, data[at:]
+def folders(job: Job) -> tuple[list[str], list[tuple[str, bytes]]] | None:
+    """Return the job's folders to make and their files, by inner path; None: too much to copy."""
+    inner_folders: list[str] = []
+    files: list[tuple[str, bytes]] = []
+    room = MOST_DATA
+    for inner, outer in mounts(job).items():
+        for place, _, names in os.walk(outer):
+            where = Path(inner, Path(place).relative_to(outer))
+            inner_folders.append(str(where))
+            for name in sorted(names):
+                path = Path(place, name)
+                if path.is_symlink() or not path.is_file():
+                    continue
+                room -= path.stat().st_size
+                if room < 0:
+                    return None
+                files.append((str(where / name), path.read_bytes()))
+    return inner_folders, files
 
 
-def read_report(data: bytes) -> Report:
-    """Read what process 1 sent, from its `H` on. Raises `GarbledError`."""
-    if data[:1] != b"H":
-        raise GarbledError("it did not begin")
-    if data[1:2] == b"!":
-        return Report(too_much=True, reason=data[2:200].decode(errors="replace"))
-    if not ended(data):
-        if len(data) > 1:
-            raise GarbledError("the program's end is missing")
-        return Report()
-    late, code = data[2] != 0, int.from_bytes(data[3:7], "big", signed=True)
-    if not -64 <= code <= 255:
-        raise GarbledError(f"no program ends with {code}")
-    files, rest = _files(data, _ENDED_BYTES)
-    if rest == b".":
-        return Report(code, late, files=files)
-    if rest == b"!":
-        return Report(code, late, too_much=True, reason="more files or bytes than may come back")
-    raise GarbledError("the end is missing")
+def warm_plan(
+    job: Job,
+    python: str,
+    python_path: str,
+    held: int,
+    shown: tuple[list[str], list[tuple[str, bytes]]],
+) -> bytes:
+    """Return what `zygote.py`'s child reads, in the same form as `cold_plan`.
+
+    `held`: bytes of address space that the zygote has before any program. `shown`: `folders(job)`.
+    Raises `UsageError` as `cold_plan` does.
+    """
+    inner_folders, data = shown
+    limits = resource_limits(job.limits, count_processes=True, held=held)
+    plan = {
+        **_common(job, python, python_path),
+        "limits": limits,
+        "python": python,
+        "work": WORK,
+        "bytes": job.limits.workspace_mib * _MIB,
+        "inodes": job.limits.workspace_files + 2,  # its root and the temporary folder
+        "data_root": DATA,
+        "folders": inner_folders,
+        "data": [(name, len(content)) for name, content in data],
+        "show": job.collect,
+    }
+    return _packed(plan, [*job.files.values(), *(content for _, content in data)])
+
+
+def read_report(said: bytes | bytearray) -> Report | None:
+    """Read what process 1 said so far; None: there is more to come. Raises `GarbledError`."""
+    at, reason = 0, ""
+    for word in (b"H", b"N"):
+        at += said[at : at + 1] == word
+    if said[at : at + 1] == b"!":
+        size = int.from_bytes(said[at + 1 : at + 5], "big")
+        if size > MOST_SAID:
+            raise GarbledError("a reason is too long")
+        reason = bytes(said[at + 5 : at + 5 + size]).decode(errors="replace") or "unknown"
+        at += 5 + size
+    end = bytes(said[at:])
+    if not end:
+        return None
+    if end[:1] != b"E" or len(end) > _END_BYTES:
+        raise GarbledError("it did not say how the program ended")
+    if len(end) < _END_BYTES:
+        return None
+    cause, code = end[1], int.from_bytes(end[2:6], "big", signed=True)
+    if not -64 <= code <= 255 or cause > _LATE:
+        raise GarbledError(f"no program ends with {code} for {cause}")
+    cpu_s = int.from_bytes(end[6:], "big") / 1000
+    return Report(code, cause == _ASKED, cause == _LATE, cause == _MEMORY, reason, cpu_s)

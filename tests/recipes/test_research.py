@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from earnest.agent.replay import logged_calls
+from earnest.core.events import read_events
+from earnest.core.home import Home
+from earnest.core.messages import Message
+from earnest.core.protocols import Sandbox
+from earnest.core.records import TableRef
+from earnest.models.analyst import Analyst
+from earnest.models.scripted import ScriptedModel, say, use
+from earnest.recipes.research import explore, make_task
+from earnest.tasks.registry import Registry
+from earnest.verify.units import testable as is_testable
+
+MARK = "987.25"
+
+
+@pytest.fixture
+def ref(home: Home, tmp_path: Path) -> TableRef:
+    drawn = [(n * 37 % 101 / 10, n * 11 % 17) for n in range(200)]
+    rows = ["a,b", *(f"{a},{a / 2 + noise / 3:.2f}" for a, noise in drawn)]
+    (tmp_path / "t.csv").write_text("\n".join(rows) + "\n")
+    return Registry(home).seal(tmp_path / "t.csv", design="iid")
+
+
+def sleeping() -> int:
+    """How many processes on this machine sleep for `MARK` seconds."""
+    count = 0
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = path.read_bytes().split(b"\0")
+            count += words[0].endswith(b"sleep") and MARK.encode() in words
+    return count
+
+
+def test_a_run_ends_its_session_and_has_its_variables_when_resumed(
+    home: Home, sandbox: Sandbox, ref: TableRef
+) -> None:
+    if not getattr(sandbox, "lines", True):
+        pytest.skip(f"{sandbox.name} keeps no line to its jails")
+    seen: list[int] = []
+
+    def interrupted(_: Sequence[Message]) -> Message:
+        seen.append(sleeping())
+        raise KeyboardInterrupt
+
+    begin = f"import subprocess\nx = 41\nchild = subprocess.Popen(['/bin/sleep', '{MARK}'])"
+    first = use("python", {"code": begin})
+    task, log = make_task("What is going on?", [ref]), home.runs / "r" / "events.jsonl"
+    model = ScriptedModel([first, interrupted])
+    assert explore(home, "r", task, model, sandbox, lambda _: None).status == "stopped"
+    assert seen == [1]
+    end = time.monotonic() + 10
+    while sleeping():
+        assert time.monotonic() < end, "the session outlived its run"
+        time.sleep(0.05)
+    again = ScriptedModel([first, use("python", {"code": "x + 1"}), say("over")])
+    assert explore(home, "r", task, again, sandbox, lambda _: None).status == "done"
+    calls = logged_calls(read_events(log), "python")
+    assert [observation.content.endswith("stdout:\n42\n") for _, observation in calls] == [
+        False,
+        True,
+    ]
+    assert not sleeping()
+
+
+def test_an_author_whose_code_nothing_holds_saw_all(home: Home, ref: TableRef, tmp_path) -> None:
+    from earnest.sandbox.unsafe import UnsafeLocal
+
+    task, model = make_task("What is going on?", [ref]), Analyst(2)
+    result = explore(home, "r", task, model, UnsafeLocal(tmp_path), lambda _: None)
+    assert {finding.exposure for finding in result.findings} == {"author-saw-all"}
+    assert not any(is_testable(finding) for finding in result.findings)
+
+
+def test_an_author_in_a_jail_saw_what_is_visible(home: Home, ref: TableRef, sandbox) -> None:
+    task, model = make_task("What is going on?", [ref]), Analyst(2)
+    result = explore(home, "r", task, model, sandbox, lambda _: None)
+    assert result.status == "done", result
+    assert {finding.exposure for finding in result.findings} == {"sealed"}
