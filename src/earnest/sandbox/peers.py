@@ -1,8 +1,9 @@
 """The same forgeries against other people's graders, as they come from the package index.
 
-`earnest sandbox peers` prints the table for those that are installed beside this package. Each grading has an outer jail of its own (`outer.py`), in which a peer runs as an ordinary
-user, by its public entry point (`forgeries/peer_run.py`). A peer must pass the honest right
-solutions and fail the honest wrong ones, or its row counts for nothing.
+`earnest sandbox peers` prints the table for those that are installed beside this package. Each
+grading has an outer jail of its own (`outer.py`), in which a peer runs as an ordinary user, by its
+public entry point (`forgeries/peer_run.py`). A peer must pass the honest right solutions and fail
+the honest wrong ones, or its row counts for nothing.
 
 Not covered: a peer's fixed cases are what a candidate may have seen, as is usual where they are
 used: with fresh ones it would let fewer `memorised` ones through. Look-alikes (right values of a
