@@ -727,3 +727,10 @@ def test_within_an_outer_jail_as_root_and_as_a_user(image, outside, cold, mode):
         assert outer.run(job("print(1)")).stdout == "1\n"
     finally:
         outer.close()
+
+
+def test_an_empty_folder_is_there(warm, tmp_path):
+    (tmp_path / "inner").mkdir()
+    program = f"import os; print(os.listdir({DATA!r}), os.listdir({DATA + '/inner'!r}))"
+    result = warm.run(Job(("python", "-c", program), ro_mounts={DATA: tmp_path}))
+    assert result.stdout == "['inner'] []\n"

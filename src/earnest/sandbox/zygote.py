@@ -132,7 +132,7 @@ def _lay_out(line: socket.socket, plan: dict[str, Any]) -> str:
     os.chdir(plan["work"])
     os.mkdir(plan["temporary"])
     wrong = _fill(line, ".", plan["files"])
-    if plan["data"]:
+    if plan["folders"]:
         _mount(b"tmpfs", plan["data_root"], _NOSUID | _NODEV, "mode=755")
         for folder in plan["folders"]:
             os.makedirs(folder, exist_ok=True)
