@@ -42,10 +42,10 @@ def test_a_longer_soak_holds(images, as_user):
 
 
 @pytest.mark.slow
-def test_an_interrupt_gives_what_was_done(images):
-    words = [sys.executable, "-m", "earnest.sandbox.soak", "--executions", "1000000", "--json"]
+def test_an_interrupt_gives_what_was_done(tmp_path):
+    words = [sys.executable, "-m", "earnest", "sandbox", "soak", "--executions", "1000000"]
     with subprocess.Popen(
-        [*words, "--images", str(images)],
+        [*words, "--json", "--home", str(tmp_path)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from earnest.core.errors import UsageError
 from earnest.core.home import Home
 from earnest.core.protocols import Progress
 
@@ -13,7 +14,9 @@ Answer = tuple[int, dict[str, Any], str]
 
 def sandbox(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     """`sandbox selftest|forge|peers|soak`."""
-    backend = options.backend or _best(home, say)
+    if options.what == "soak" and options.backend not in ("", "warm"):
+        raise UsageError("only warm jails can leave something behind", mend="--backend warm")
+    backend = options.backend or ("warm" if options.what == "soak" else _best(home, say))
     act = {"selftest": _selftest, "forge": _forge, "peers": _peers, "soak": _soak}[options.what]
     return act(options, backend, home, say)
 

@@ -35,6 +35,7 @@ from earnest.sandbox.warm import SETS, WarmSandbox
 
 WORKERS: Final = 2
 _BATCHES: Final = 40
+_LARGEST: Final = 2000  # a few seconds, so that who waits hears of it
 _GRACE_S: Final = 5.0
 _QUICK_S: Final = 0.25
 _ATTACKS_SHARE: Final = 0.006  # they are the slow ones
@@ -176,7 +177,7 @@ def run_soak(
     before = _settled(opened)
     points, done, spent = [(0, before)], 0, 0.0
     while done < executions and not stopped():
-        count = min(max(20, executions // _BATCHES), executions - done)
+        count = min(max(20, executions // _BATCHES), _LARGEST, executions - done)
         batch = draw.choices(own, [kind.weight for kind in own], k=count)
         for number in range(count):
             if quick and draw.random() < _ATTACKS_SHARE:
