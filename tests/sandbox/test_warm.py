@@ -3,6 +3,7 @@
 What misbehaves here does so plainly: programs that attack run in the outer jail (test_hostile.py).
 """
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -498,13 +499,17 @@ def test_a_zygote_that_is_stopped_is_replaced(own, monkeypatch):
     monkeypatch.setattr("earnest.sandbox.running._DIE_S", 0.3)
     own.run(job("print(1)"))
     (worker,) = own._all
-    os.kill(inner(worker), 19)
+    first = inner(worker)
+    os.kill(first, 19)
     start = time.monotonic()
     result = own.run(job("print(2)", limits=Limits(wall_s=1.0)))
     assert (result.ok, result.stdout) == (True, "2\n")
     assert time.monotonic() - start < 10
     assert worker not in own._all
     assert not Path(f"/proc/{worker._process.pid}").exists()
+    with contextlib.suppress(FileNotFoundError):  # dead, if perhaps not buried yet
+        state = Path(f"/proc/{first}/status").read_text().partition("State:\t")[2][0]
+        assert state in "ZX"
 
 
 def test_a_zygote_with_something_unread_is_dropped(own):

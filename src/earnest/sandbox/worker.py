@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import select
+import signal
 import socket
 import subprocess
 import termios
@@ -34,6 +35,15 @@ _PROGRAM: Final = Path(__file__).with_name("program.py").read_text()
 Shown = tuple[list[str], list[tuple[str, bytes]]]
 
 
+def _first_of(process: int) -> int:
+    """Return a descriptor of process 1 of a jail, bubblewrap's only child; -1: it can't be had."""
+    try:
+        children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+        return os.pidfd_open(int(children[0]))
+    except (OSError, IndexError):
+        return -1
+
+
 class Worker:
     """A zygote: one job at a time. It has a network namespace that no other job shares."""
 
@@ -57,9 +67,10 @@ class Worker:
             control[1].close()
         self._out, self._err = outputs(self._process)
         self._lock = threading.Lock()
-        self._number, self._busy = 0, False
+        self._number, self._busy, self._first = 0, False, -1
         try:
             self._held = self._ready()
+            self._first = _first_of(self._process.pid)
             self._group = Group.around(self._process.pid)
         except BaseException:
             self._group = None
@@ -191,6 +202,9 @@ class Worker:
         for end in (self._talk, self._control):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
+        if self._first >= 0:  # bubblewrap's own death leaves it, and stopped it would never look
+            with contextlib.suppress(OSError):
+                signal.pidfd_send_signal(self._first, signal.SIGKILL)
         self._process.kill()
 
     def kill(self) -> None:
@@ -209,6 +223,9 @@ class Worker:
                 end.close()
             with self._process:
                 pass
+            if self._first >= 0:
+                os.close(self._first)
+                self._first = -1
             if self._group is not None:
                 self._group.remove()
                 self._group = None
