@@ -162,7 +162,15 @@ def _add_proofs(verbs: Any) -> None:
     _common(verb, "sandbox")
     verb = verbs.add_parser("bench", help="measure something beside its peers, in one run")
     verb.add_argument("name", choices=("sandbox", "grader"))
-    verb.add_argument("--seconds", type=float, default=60, help="how long to measure (default: 60)")
+    verb.add_argument(
+        "--seconds", type=float, default=60, help="how long `sandbox` measures (default: 60)"
+    )
+    verb.add_argument(
+        "--backend",
+        default="auto",
+        metavar="NAME",
+        help="what `grader` grades in (default: what this machine gets)",
+    )
     _common(verb, "bench")
 
 

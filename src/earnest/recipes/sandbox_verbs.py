@@ -94,7 +94,7 @@ def bench(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     else:
         from earnest.sandbox.bench_grader import bench as bench_grader
 
-        report = bench_grader(home.images)
+        report = bench_grader(home.images, prefer=options.backend)
     lines = [f"{row['what']:<44} {row['value']:>12.4g} {row['unit']}" for row in report["rows"]]
     lines += [f"{name:<44} {value:>12.4g}" for name, value in report["ratios"].items()]
     return 0, report, "\n".join(lines)
