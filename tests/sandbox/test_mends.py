@@ -59,7 +59,6 @@ def test_a_machine_that_lacks_nothing():
         ),
         ({"container": "podman", **asked(namespaces=0)}, "unmask=ALL", ("warm", "bwrap")),
         ({"container": "kubernetes", **asked(namespaces=0)}, "procMount", ("warm", "bwrap")),
-        ({"container": "docker", **asked(namespaces=1)}, "seccomp=unconfined", ("warm",)),
         (asked(bwrap=""), "apt-get install bubblewrap", ("warm", "bwrap")),
         (asked(bwrap="0.9.0"), "0.12", ()),
         ({"hard_limits": False}, "systemd-run --user --scope -p Delegate=yes", ()),
@@ -119,3 +118,7 @@ def test_versions():
         False,
         False,
     ]
+
+
+def test_jails_need_no_namespaces_within_bubblewraps():
+    assert mends(replace(WELL, **asked(namespaces=1))) == []

@@ -125,6 +125,37 @@ def test_other_architectures_are_killed(arch):
         assert ask(arch, 0x40000000) == KILL  # x32
 
 
+def calls(arch):
+    """Every call that any part of a filter names, and some that none does, with arguments."""
+    numbers = [*seccomp.refused(arch).values(), *seccomp._SPECIAL[arch].values()]
+    arguments = st.one_of(st.sampled_from((0, 1, 2, 0x5412, 0x541C)), st.integers(0, 2**64 - 1))
+    anything = st.one_of(st.sampled_from(numbers), st.integers(0, 2**32 - 1))
+    audit = st.sampled_from((ARCHITECTURES[arch], ARCHITECTURES[arch], 0x40000003))
+    return st.tuples(audit, anything, arguments, arguments)
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+@given(data=st.data())
+def test_the_standing_and_the_closing_part_refuse_together_what_the_whole_refuses(arch, data):
+    call = data.draw(calls(arch))
+    whole = decide(seccomp.program(arch), *call)
+    parts = {decide(part(arch), *call) for part in (seccomp.standing, seccomp.closing)}
+    # The kernel takes the strictest; of two errors the one of the filter installed last.
+    assert whole == min(parts, key=[KILL, EPERM, ENOSYS, ALLOW].index)
+
+
+def test_only_a_zygote_may_make_a_jail(arch):
+    mount, clone = seccomp.refused(arch)["mount"], seccomp._SPECIAL[arch]["clone"]
+    for number, argument in ((mount, 0), (clone, 0x20000000)):
+        ask = (ARCHITECTURES[arch], number, argument)
+        assert decide(seccomp.standing(arch), *ask) == ALLOW
+        assert decide(seccomp.closing(arch), *ask) == EPERM
+
+
+def test_the_closing_part_is_short(arch):
+    assert len(seccomp.closing(arch)) // 8 <= 10  # a job pays for each of its instructions
+
+
 def test_a_machine_without_a_table():
     with pytest.raises(LackError, match="riscv64"):
         seccomp.program("riscv64")

@@ -16,6 +16,7 @@ import pytest
 
 from earnest.core.errors import EarnestError, SandboxError, UsageError
 from earnest.core.jobs import DATA, WORK, Job, Limits
+from earnest.sandbox import calls, worker
 from earnest.sandbox import warm as warm_module
 from earnest.sandbox.bwrap import BwrapSandbox
 from earnest.sandbox.warm import SETS, WarmSandbox
@@ -739,3 +740,34 @@ def test_an_empty_folder_is_there(warm, tmp_path):
     program = f"import os; print(os.listdir({DATA!r}), os.listdir({DATA + '/inner'!r}))"
     result = warm.run(Job(("python", "-c", program), ro_mounts={DATA: tmp_path}))
     assert result.stdout == "['inner'] []\n"
+
+
+STATUS = """
+for line in open('/proc/self/status'):
+    if line.startswith(('Cap', 'NoNewPrivs', 'Seccomp')): print(*line.split())
+"""
+
+
+@pytest.mark.parametrize("brings", [True, False])
+def test_a_job_may_nothing_whichever_way_it_came_through_the_gate(warm, brings):
+    plain = Job(("python", "-c", STATUS), limits=PLAIN, collect=False)
+    result = warm.run(job(STATUS) if brings else plain)
+    facts = dict(line.split() for line in result.stdout.splitlines())
+    capabilities = {name: value for name, value in facts.items() if name.startswith("Cap")}
+    assert set(capabilities) == {"CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:"}
+    assert {int(value, 16) for value in capabilities.values()} == {0}
+    assert (facts["NoNewPrivs:"], facts["Seccomp:"], facts["Seccomp_filters:"]) == ("1", "2", "2")
+
+
+def test_the_loop_makes_the_same_jails_as_the_machine_code(image, monkeypatch):
+    """What a processor without machine code of ours gets."""
+    code = compile(
+        Path(calls.__file__).read_text().replace('!= "x86_64"', '!= "another"'), "calls.py", "exec"
+    )
+    monkeypatch.setattr(worker, "_CODE", {**worker._CODE, "calls": code})
+    with contextlib.closing(WarmSandbox(image, workers=1, sets={"bare": ("json",)})) as sandbox:
+        for _ in range(3):
+            plain = Job(("python", "-c", STATUS), limits=PLAIN, collect=False)
+            facts = dict(line.split() for line in sandbox.run(plain).stdout.splitlines())
+            assert (facts["CapBnd:"].strip("0"), facts["Seccomp:"]) == ("", "2")
+            assert sandbox.run(job("open('a', 'w').write('b')")).files["a"] == b"b"

@@ -1,6 +1,7 @@
 """What goes into a jail and what comes back: data, within bounds."""
 
 import marshal
+import struct
 
 import pytest
 from hypothesis import given
@@ -99,30 +100,57 @@ def read_plan(data):
     return marshal.loads(data[8 : 8 + size]), data[8 + size :]  # noqa: S302
 
 
+def read_warm(data):
+    """Return gate, mount options, limits, job and the files' contents, read by their places."""
+    gate, options, *limits, size = struct.unpack_from("=Q112s15Q", data)
+    told = marshal.loads(data[240 : 240 + size])  # noqa: S302
+    pairs = dict(zip(wire.zygote_plan("/py", ())["limits"], batched(limits), strict=True))
+    rest = data[max(wire.HEAD, 240 + size) :]
+    return gate, options.rstrip(b"\0").decode(), pairs, told, rest
+
+
+def batched(numbers):
+    return list(zip(numbers[::2], numbers[1::2], strict=True))
+
+
 @given(st.dictionaries(names, st.binary(max_size=50), max_size=5))
 def test_a_plan_holds_what_was_given(files):
     job = Job(("python", "x"), files=files)
-    for data in (
-        wire.cold_plan(job, "/py", "/image", count_processes=True),
-        wire.warm_plan(job, "/py", "/image", 0, ([], [])),
-    ):
-        head, contents = read_plan(data)
-        assert head["entry"] == ["/py", "x"]
-        assert head["environment"] == wire.environment("/image", "/earnest-jail/work/.tmp")
-        assert head["files"] == [(name, len(content)) for name, content in files.items()]
-        assert contents == b"".join(files.values())
+    head, contents = read_plan(wire.cold_plan(job, "/py", "/image", count_processes=True))
+    assert head["entry"] == ["/py", "x"]
+    assert head["environment"] == wire.environment("/image", "/earnest-jail/work/.tmp")
+    sizes = [(name, len(content)) for name, content in files.items()]
+    assert head["files"] == sizes
+    assert contents == b"".join(files.values())
+    *_, told, contents = read_warm(wire.warm_plan(job, "/py", 0, ([], [])))
+    assert told == (["/py", "x"], sizes, [], [], True)
+    assert contents == b"".join(files.values())
 
 
 def test_a_warm_plan_brings_the_folders_along():
     job = Job(("python", "x"), files={"a": b"12"}, limits=Limits(workspace_files=7))
     shown = ([DATA], [(f"{DATA}/t", b"345")])
-    head, contents = read_plan(wire.warm_plan(job, "/py", "/image", 5 << 20, shown))
-    assert (head["folders"], head["data"], contents) == ([DATA], [(f"{DATA}/t", 3)], b"12345")
-    assert head["inodes"] == 9
-    memory = {which: soft for which, soft, _ in head["limits"]}
+    _, options, limits, told, contents = read_warm(wire.warm_plan(job, "/py", 5 << 20, shown))
+    assert (told[2:4], contents) == (([DATA], [(f"{DATA}/t", 3)]), b"12345")
+    assert options.split(",")[1] == "nr_inodes=9"
     cold, _ = read_plan(wire.cold_plan(job, "/py", "/image", count_processes=True))
-    more = {which: soft - memory[which] for which, soft, _ in cold["limits"]}
+    more = {which: soft - limits[which][0] for which, soft, _ in cold["limits"]}
     assert sorted(more.values()) == [-5 << 20, *[0] * (len(more) - 1)]
+
+
+def test_only_a_job_that_brings_nothing_passes_the_gate():
+    bare = Job(("python", "-c", "pass"), collect=False)
+    more = Job(("python", "-c", "pass"), files={"a": b""}, collect=False)
+    kept = Job(("python", "-c", "pass"))
+    long = Job(("python", "-c", "#" * wire.HEAD), collect=False)
+    nothing = ([], [])
+    passes = read_warm(wire.warm_plan(bare, "/py", 0, nothing))[0]
+    stays = {read_warm(wire.warm_plan(job, "/py", 0, nothing))[0] for job in (more, kept, long)}
+    stays.add(read_warm(wire.warm_plan(bare, "/py", 0, ([DATA], [])))[0])
+    stays.add(read_warm(wire.warm_plan(bare, "/py", 0, nothing, line=True))[0])
+    assert len(stays) == 1
+    assert passes not in stays
+    assert read_warm(wire.warm_plan(long, "/py", 0, nothing))[3][0][2] == "#" * wire.HEAD
 
 
 class Way:
@@ -152,7 +180,7 @@ def test_files_that_do_not_fit_are_refused():
     wire.cold_plan(fits, "/py", "/i", count_processes=True)
     for files in ({"a": bytes(1 << 20), "b": b"1"}, {"a": b"", "b": b"", "c": b""}):
         with pytest.raises(UsageError, match="fit into"):
-            wire.warm_plan(Job(("python",), files=files, limits=small), "/p", "/i", 0, ([], []))
+            wire.warm_plan(Job(("python",), files=files, limits=small), "/p", 0, ([], []))
 
 
 @pytest.mark.parametrize("entry", [(), ("sh",), ("./a",), ("Python",)])

@@ -163,7 +163,8 @@ def forking(image: Path, program: str) -> Remote:
     """Return a process that forks for each run, with the modules of the warm set imported."""
     modules = ",".join(SETS[_LOADED.get(program, "bare")])
     words = [describe().python, "-P", "-s", "-S", "-c", _FORK, modules, PROGRAMS[program]]
-    return Remote(words, environment(str(image), "/"))
+    # as zygotes have it: no symbol is looked up for the first time in a fork
+    return Remote(words, {**environment(str(image), "/"), "LD_BIND_NOW": "1"})
 
 
 def supervising(image: Path, program: str) -> Remote:

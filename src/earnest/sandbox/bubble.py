@@ -64,10 +64,15 @@ def _cold(workspace_mib: int, seccomp_fd: int) -> list[str]:
 def _warm(environment: Mapping[str, str]) -> list[str]:
     """No workspace, no filter: each job's own process mounts the one and installs the other.
 
+    What it may do, it may do in its own user namespace only, and each job gives that up for good.
+
     Nor does the jail die with the *thread* that started it, as `--die-with-parent` has it.
     """
     found = ["--dir", WORK, "--dir", DATA, "--remount-ro", "/"]
-    for name, value in environment.items():
+    for capability in ("CAP_SYS_ADMIN", "CAP_SETPCAP"):  # to make jails, and to take these away
+        found += ["--cap-add", capability]
+    # a symbol that a zygote never used would be looked up anew in each job
+    for name, value in {**environment, "LD_BIND_NOW": "1"}.items():
         found += ["--setenv", name, value]
     return found
 

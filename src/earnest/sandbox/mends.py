@@ -107,10 +107,6 @@ def _namespaces(facts: Facts) -> list[Mend]:
         return [Mend(what, _ALLOWANCES[facts.container], both)]
     if facts.asked.namespaces == 0:
         return [Mend("user namespaces can't be made", install(facts, "bubblewrap"), both)]
-    if facts.asked.namespaces == 1:
-        what = "user namespaces don't nest, which the warm jails need"
-        how = _ALLOWANCES.get(facts.container, "use bwrap, which is slower, or another kernel")
-        return [Mend(what, how, ("warm",))]
     return []
 
 

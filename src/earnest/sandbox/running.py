@@ -21,6 +21,7 @@ _DIE_S: Final = 5.0
 _LINGER_S: Final = 0.5
 _KILL_SIGNAL: Final = 9
 _CPU_SIGNAL: Final = 24
+_SEND: Final = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)  # joined each time, it would show
 _READABLE: Final = select.POLLIN | select.POLLHUP | select.POLLERR
 
 
@@ -86,7 +87,7 @@ class Running:
 
     def _feed(self) -> None:
         try:
-            sent = self._ends.talk.send(self._payload, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+            sent = self._ends.talk.send(self._payload, _SEND)
         except BlockingIOError:
             return
         except OSError:  # it is gone; what it said so far tells why

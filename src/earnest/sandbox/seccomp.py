@@ -9,6 +9,10 @@ Refused calls fail with EPERM. `clone3` fails with ENOSYS, because its flags lie
 filter can't read and libraries then fall back to `clone`; so does every call that is younger than
 this table. A call of another architecture (32-bit, x32) kills the process.
 
+The kernel compiles a filter each time it is installed, at a cost that grows with its length. So a
+zygote installs all but what it needs to make jails (`standing`), which its children inherit, and
+each child only the rest (`closing`); the kernel runs both and takes the stricter answer.
+
 Source: seccomp(2), Linux 6.1 `unistd_64.h` and `asm-generic/unistd.h`.
 """
 
@@ -165,12 +169,19 @@ def _load(offset: int) -> _Instruction:
     return (_LOAD, 0, 0, offset)
 
 
-def program(architecture: str, *, inet: bool = False) -> bytes:
-    """Return the filter as an array of `struct sock_filter`, for `x86_64` or `aarch64`.
+def _no_namespace(refuse: _Instruction) -> list[_Instruction]:
+    return [
+        _load(_AT_ARGUMENT_0),
+        *_when(_ANY_BIT, _NEW_NAMESPACE, [refuse]),
+        _give(_ALLOW),
+    ]
 
-    `inet`: sockets of IPv4 are allowed as well, for a jail whose network is a loopback of its own.
-    Raises `LackError` for any other architecture.
-    """
+
+def _packed(code: Sequence[_Instruction]) -> bytes:
+    return b"".join(struct.pack("=HBBI", *instruction) for instruction in code)
+
+
+def _filter(architecture: str, families: Sequence[int], *, makes_jails: bool) -> bytes:
     if architecture not in _AUDIT:
         raise LackError(
             f"there is no system call filter for {architecture}",
@@ -180,10 +191,9 @@ def program(architecture: str, *, inet: bool = False) -> bytes:
     refuse, unknown = _give(_ERRNO | errno.EPERM), _give(_ERRNO | errno.ENOSYS)
     allow = _give(_ALLOW)
     local = [_load(_AT_ARGUMENT_0)]
-    for family in (_AF_UNIX, _AF_INET) if inet else (_AF_UNIX,):
+    for family in families:
         local += _when(_EQUAL, family, [allow])
     local += [refuse]
-    no_namespace = [_load(_AT_ARGUMENT_0), *_when(_ANY_BIT, _NEW_NAMESPACE, [refuse]), allow]
     no_injection = [_load(_AT_ARGUMENT_1)]
     for request in _TTY_INJECTION:
         no_injection += _when(_EQUAL, request, [refuse])
@@ -196,10 +206,42 @@ def program(architecture: str, *, inet: bool = False) -> bytes:
         code += _when(_ANY_BIT, 0x40000000, [_give(_KILL_PROCESS)])
     code += _when(_ABOVE, _NEWEST, [unknown])
     code += _when(_EQUAL, special["clone3"], [unknown])
-    code += _when(_EQUAL, special["clone"], no_namespace)
+    if not makes_jails:
+        code += _when(_EQUAL, special["clone"], _no_namespace(refuse))
     code += _when(_EQUAL, special["socket"], local)
     code += _when(_EQUAL, special["socketpair"], local)
     code += _when(_EQUAL, special["ioctl"], [*no_injection, allow])
-    for number in sorted(refused(architecture).values()):
+    needed = {refused(architecture)["mount"]} if makes_jails else set()
+    for number in sorted(set(refused(architecture).values()) - needed):
         code += _when(_EQUAL, number, [refuse])
-    return b"".join(struct.pack("=HBBI", *instruction) for instruction in [*code, allow])
+    return _packed([*code, allow])
+
+
+def program(architecture: str, *, inet: bool = False) -> bytes:
+    """Return the filter as an array of `struct sock_filter`, for `x86_64` or `aarch64`.
+
+    `inet`: sockets of IPv4 are allowed as well, for a jail whose network is a loopback of its own.
+    Raises `LackError` for any other architecture.
+    """
+    families = (_AF_UNIX, _AF_INET) if inet else (_AF_UNIX,)
+    return _filter(architecture, families, makes_jails=False)
+
+
+def standing(architecture: str) -> bytes:
+    """Return `program` without what a zygote needs: namespaces by clone(2), and mount(2).
+
+    Raises `LackError` as `program` does.
+    """
+    return _filter(architecture, (_AF_UNIX,), makes_jails=True)
+
+
+def closing(architecture: str) -> bytes:
+    """Return what `standing` leaves out of `program`, for processes that have that one already."""
+    refuse = _give(_ERRNO | errno.EPERM)
+    code = [
+        _load(_AT_NUMBER),
+        *_when(_EQUAL, refused(architecture)["mount"], [refuse]),
+        *_when(_EQUAL, _SPECIAL[architecture]["clone"], _no_namespace(refuse)),
+        _give(_ALLOW),
+    ]
+    return _packed(code)

@@ -19,7 +19,8 @@ Not covered, beside what `bwrap.py` names:
   kills itself runs on; a fault still ends it, as signal 11. Nor does an interrupt reach a program
   other than Python's that does not ask for it.
 - Orphans of a program are not reaped until it ends: they count as processes.
-- The zygote itself has no system call filter: it runs no code but ours and the packages' imports.
+- The zygote itself may make namespaces and mount (the rest of the system call filter is on it
+  too): it runs no code but ours and the packages' imports, which come before the filter.
 """
 
 from __future__ import annotations
@@ -70,13 +71,16 @@ class WarmSandbox:
         """`workers`: zygotes a pool and set (default: one a core). Raises `LackError`."""
         self._bubble = Bubble(image)
         self._cold = BwrapSandbox(image)
-        self._filter = seccomp.program(platform.machine())
+        seccomp.standing(platform.machine())  # a machine without a filter has no warm jails
         self._workers = workers or len(os.sched_getaffinity(0))
         self._sets = {
             name: tuple(m for m in modules if _there(m, image)) for name, modules in sets.items()
         }
-        every = {m.partition(".")[0] for modules in self._sets.values() for m in modules}
-        packages = every - sys.stdlib_module_names
+        self._tops = {
+            name: {module.partition(".")[0] for module in modules}
+            for name, modules in self._sets.items()
+        }
+        packages = set().union(*self._tops.values()) - sys.stdlib_module_names
         self._packages = re.compile(rf"\b({'|'.join(sorted(packages))})\b")
         self._free: dict[_Key, list[Worker]] = {}
         self._count: dict[_Key, int] = {}
@@ -146,8 +150,8 @@ class WarmSandbox:
         """Return the smallest set that has all the packages that a program's imports name."""
         imports = "\n".join(line for line in _text(job).splitlines() if "import" in line)
         named = set(self._packages.findall(imports))
-        for name, modules in self._sets.items():
-            if named <= {module.partition(".")[0] for module in modules}:
+        for name, packages in self._tops.items():
+            if named <= packages:
                 return name
         return name
 
@@ -168,7 +172,7 @@ class WarmSandbox:
                 else:
                     self._changed.wait()
         try:
-            worker = Worker(self._bubble, self._sets[key[1]], self._filter)
+            worker = Worker(self._bubble, self._sets[key[1]])
         except BaseException:
             with self._changed:
                 self._count[key] -= 1

@@ -1,4 +1,4 @@
-"""What the supervisor says to process 1 of a jail (`inside.py`, `zygote.py`), and hears from it.
+"""What the supervisor says to process 1 of a jail (`inside.py`, `cycle.py`), and hears from it.
 
 What comes back is written by a process that a hostile program may have taken over. It is parsed
 as data, within bounds that are fixed beforehand.
@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import marshal
 import os
+import platform
 import resource
+import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from earnest.core.errors import UsageError
 from earnest.core.jobs import DATA, WORK, Job, Limits
+from earnest.sandbox import seccomp
 from earnest.sandbox.collect import LONGEST, TEMPORARY
 
 MOST_SAID: Final = 1024  # bytes of a report
@@ -22,6 +26,18 @@ MOST_DATA: Final = 64 << 20  # bytes of a job's folders that are copied; beyond,
 _MIB: Final = 1 << 20
 PROXY_PORT: Final = 3128  # on the jail's own loopback, which it shares with nobody
 CERTIFICATE: Final = f"{TEMPORARY}/proxy.pem"
+HEAD: Final = 4096
+"""Bytes of what a warm jail reads first, integers as the machine has them.
+
+The number of the call at the gate (8): one that does nothing, or none, where the child is to do
+more than run a program; the options of the workspace's mount, ended by a 0 (112); seven soft and
+hard limits (8 each); the size of the job (8); the job, marshalled; zeros. What does not fit in
+comes after it.
+"""
+_GATE, _OPTIONS_AT, _LIMITS_AT, _SIZE_AT, _JOB_AT = 8, 8, 120, 232, 240
+_NUMBER: Final = struct.Struct("=Q")
+_PASS: Final = 173 if platform.machine() == "aarch64" else 110  # getppid(2), which gives 0 there
+_NO_CALL: Final = 0x3FFFFFFF
 _END_BYTES: Final = 14
 _BY_ITSELF, _ASKED, _MEMORY, _LATE = range(4)
 
@@ -131,27 +147,16 @@ def _fits(job: Job) -> list[tuple[str, int]]:
     return sizes
 
 
-def _common(job: Job, python: str, python_path: str) -> dict[str, Any]:
-    return {
-        "entry": command(job, python),
-        "environment": environment(python_path, f"{WORK}/{TEMPORARY}"),
-        "files": _fits(job),
-        "temporary": TEMPORARY,
-    }
-
-
-def _packed(plan: dict[str, Any], contents: list[bytes]) -> bytes:
-    head = marshal.dumps(plan)  # the jail's interpreter is ours; json takes it 8 ms to import
-    return b"".join((len(head).to_bytes(8, "big"), head, *contents))
-
-
 def cold_plan(job: Job, python: str, python_path: str, *, count_processes: bool) -> bytes:
     """Return what `inside.py` reads: length (8, big-endian), marshalled plan, files' contents.
 
     Raises `UsageError` for a job whose files don't fit or are not relative.
     """
-    plan = {
-        **_common(job, python, python_path),
+    plan: dict[str, Any] = {
+        "entry": command(job, python),
+        "environment": environment(python_path, f"{WORK}/{TEMPORARY}"),
+        "files": _fits(job),
+        "temporary": TEMPORARY,
         "limits": resource_limits(job.limits, count_processes=count_processes),
         "wall": job.limits.wall_s,
         "port": 0,
@@ -162,7 +167,8 @@ def cold_plan(job: Job, python: str, python_path: str, *, count_processes: bool)
         plan["files"].append((CERTIFICATE, len(contents[-1])))
         plan["environment"] |= proxy_environment(PROXY_PORT, f"{WORK}/{CERTIFICATE}")
         plan["port"] = PROXY_PORT
-    return _packed(plan, contents)
+    head = marshal.dumps(plan)  # the jail's interpreter is ours; json takes it 8 ms to import
+    return b"".join((len(head).to_bytes(8, "big"), head, *contents))
 
 
 def proxy_environment(port: int, certificate: str) -> dict[str, str]:
@@ -196,33 +202,53 @@ def folders(job: Job) -> tuple[list[str], list[tuple[str, bytes]]] | None:
     return inner_folders, files
 
 
+def zygote_plan(python: str, modules: tuple[str, ...]) -> dict[str, Any]:
+    """Return what `zygote.py` is told of all its jobs at its start. Raises `LackError`."""
+    machine = platform.machine()
+    return {
+        "modules": modules,
+        "standing": seccomp.standing(machine),
+        "closing": seccomp.closing(machine),
+        "head": HEAD,
+        "places": (_OPTIONS_AT, _LIMITS_AT, _SIZE_AT, _JOB_AT),
+        "limits": [which for which, _, _ in resource_limits(Limits(), count_processes=True)],
+        "python": python,
+        "work": WORK,
+        "temporary": TEMPORARY,
+        "data": DATA,
+    }
+
+
+@lru_cache(maxsize=64)
+def _bounds(limits: Limits, held: int) -> bytes:
+    """Return the part of a head that limits a job."""
+    inodes = limits.workspace_files + 2  # its root and the temporary folder
+    options = f"size={limits.workspace_mib * _MIB},nr_inodes={inodes},mode=700"
+    most = resource_limits(limits, count_processes=True, held=held)
+    numbers = (number for _, *pair in most for number in pair)
+    return struct.pack(f"={_LIMITS_AT - _OPTIONS_AT}s14Q", options.encode(), *numbers)
+
+
 def warm_plan(
     job: Job,
     python: str,
-    python_path: str,
     held: int,
     shown: tuple[list[str], list[tuple[str, bytes]]],
+    *,
+    line: bool = False,
 ) -> bytes:
-    """Return what `zygote.py`'s child reads, in the same form as `cold_plan`.
+    """Return what a zygote's child reads (`cycle.py`): `HEAD` bytes, then the files' contents.
 
     `held`: bytes of address space that the zygote has before any program. `shown`: `folders(job)`.
-    Raises `UsageError` as `cold_plan` does.
+    `line`: a descriptor comes with it. Raises `UsageError` as `cold_plan` does.
     """
     inner_folders, data = shown
-    limits = resource_limits(job.limits, count_processes=True, held=held)
-    plan = {
-        **_common(job, python, python_path),
-        "limits": limits,
-        "python": python,
-        "work": WORK,
-        "bytes": job.limits.workspace_mib * _MIB,
-        "inodes": job.limits.workspace_files + 2,  # its root and the temporary folder
-        "data_root": DATA,
-        "folders": inner_folders,
-        "data": [(name, len(content)) for name, content in data],
-        "show": job.collect,
-    }
-    return _packed(plan, [*job.files.values(), *(content for _, content in data)])
+    sizes = [(name, len(content)) for name, content in data]
+    told = marshal.dumps((command(job, python), _fits(job), inner_folders, sizes, job.collect))
+    plain = not (job.files or inner_folders or job.collect or line or len(told) > HEAD - _JOB_AT)
+    gate, size = (_NUMBER.pack(number) for number in (_PASS if plain else _NO_CALL, len(told)))
+    start = b"".join((gate, _bounds(job.limits, held), size, told)).ljust(HEAD, b"\0")
+    return b"".join((start, *job.files.values(), *(content for _, content in data)))
 
 
 def read_report(said: bytes | bytearray) -> Report | None:

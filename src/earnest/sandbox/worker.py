@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import marshal
 import os
 import select
 import signal
@@ -14,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import CodeType
 from typing import Final
 
 from earnest.core.errors import SandboxError
@@ -29,8 +31,28 @@ from earnest.sandbox.system import IMAGE
 _READY_S: Final = 180.0  # what importing the largest set may take on a loaded machine
 _LONG_S: Final = 0.04
 _READY_BYTES: Final = 9
-_SOURCE: Final = Path(__file__).with_name("zygote.py").read_text()
-_PROGRAM: Final = Path(__file__).with_name("program.py").read_text()
+_START: Final = """
+import marshal, os, sys
+line, control, size = map(int, sys.argv[1:])
+said = b""
+while len(said) < size:
+    part = os.read(line, size - len(said))
+    if not part: os._exit(125)
+    said += part
+plan, space = marshal.loads(said), {"__name__": "zygote"}
+exec(plan.pop("zygote"), space)
+del part, said
+space["start"](line, control, plan)
+"""
+
+
+def _compiled(name: str) -> CodeType:
+    """Return a module of this folder as code: a jail's interpreter is ours, and compiles slowly."""
+    source = Path(__file__).with_name(f"{name}.py").read_text()
+    return compile(source, f"{name}.py", "exec", dont_inherit=True)
+
+
+_CODE: Final = {name: _compiled(name) for name in ("zygote", "program", "calls", "cycle")}
 
 Shown = tuple[list[str], list[tuple[str, bytes]]]
 
@@ -47,14 +69,15 @@ def _first_of(process: int) -> int:
 class Worker:
     """A zygote: one job at a time. It has a network namespace that no other job shares."""
 
-    def __init__(self, bubble: Bubble, modules: tuple[str, ...], program: bytes) -> None:
-        """Start it, its `modules` imported. Raises `SandboxError`."""
+    def __init__(self, bubble: Bubble, modules: tuple[str, ...]) -> None:
+        """Start it, its `modules` imported. Raises `LackError`, `SandboxError`."""
         self._python = bubble.system.python
         talk, control = socket.socketpair(), socket.socketpair()
         self._talk, self._control = talk[0], control[0]
         theirs = talk[1].fileno(), control[1].fileno()
-        words = [",".join(modules), program.hex(), _PROGRAM]
-        inside = [self._python, "-P", "-s", "-S", "-c", _SOURCE, *map(str, theirs), *words]
+        plan = marshal.dumps(wire.zygote_plan(self._python, modules) | _CODE)
+        words = [str(number) for number in (*theirs, len(plan))]
+        inside = [self._python, "-P", "-s", "-S", "-c", _START, *words]
         try:
             environment = wire.environment(IMAGE, f"{WORK}/{TEMPORARY}")
             self._process = spawn(bubble.warm(environment, inside), theirs, {})
@@ -66,6 +89,11 @@ class Worker:
             talk[1].close()
             control[1].close()
         self._out, self._err = outputs(self._process)
+        with contextlib.suppress(OSError):  # one that died is found out when it is waited for
+            self._talk.sendall(plan)
+        self._said = select.poll()
+        for fd in (self._talk.fileno(), self._out, self._err):
+            self._said.register(fd, select.POLLIN)
         self._lock = threading.Lock()
         self._number, self._busy, self._first = 0, False, -1
         try:
@@ -129,12 +157,12 @@ class Worker:
 
         Raises `UsageError` for a job that can't be, `SandboxError` where the zygote is gone.
         """
-        payload = wire.warm_plan(job, self._python, IMAGE, self._held, shown)
+        payload = wire.warm_plan(job, self._python, self._held, shown, line=line)
         number, ours = self._number + 1, None
         try:
             with self._lock:  # so that nobody closes what the job is about to read
                 if line:
-                    ours, payload = self._hand_line(payload), payload[8:]
+                    ours, payload = self._hand_line(payload), payload[wire.HEAD :]
                     self._tell(b"T", number, int(job.limits.wall_s * 1000))  # also if nobody looks
                 if self._group is not None:
                     self._group.limit(job.limits.memory_mib + job.limits.workspace_mib)
@@ -147,11 +175,12 @@ class Worker:
         return running
 
     def _hand_line(self, payload: bytes) -> socket.socket:
-        """Send a job's first bytes, which carry the line; the rest follows. Return our end."""
+        """Send a job's head, which carries the line; the rest follows. Return our end."""
         ours, theirs = socket.socketpair()
         try:
             with theirs:
-                socket.send_fds(self._talk, [payload[:8]], [theirs.fileno()], socket.MSG_NOSIGNAL)
+                head = [payload[: wire.HEAD]]
+                socket.send_fds(self._talk, head, [theirs.fileno()], socket.MSG_NOSIGNAL)
         except BaseException:
             ours.close()
             raise
@@ -181,12 +210,7 @@ class Worker:
 
     def idle(self) -> bool:
         """Whether it is fit for the next job: alive, and nothing is left of the last one."""
-        if not self.alive or self._unread():
-            return False
-        poll = select.poll()
-        for fd in (self._talk.fileno(), self._out, self._err):
-            poll.register(fd, select.POLLIN)
-        return not poll.poll(0)
+        return self.alive and not self._unread() and not self._said.poll(0)
 
     def _unread(self) -> bool:
         """Say whether a job ended before it was read: the next one would read the rest."""
