@@ -86,6 +86,11 @@ class Home:
         return self.root / "images"
 
     @property
+    def verifier(self) -> Path:
+        """The verifier's key: `$EARNEST_VERIFIER`, where it runs under an account of its own."""
+        return Path(os.environ.get("EARNEST_VERIFIER") or self.root / "verifier").absolute()
+
+    @property
     def blobs(self) -> BlobStore:
         """The content-addressed store."""
         return BlobStore(self.root / "blobs")

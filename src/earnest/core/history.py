@@ -1,0 +1,61 @@
+"""The records of what becomes of a finding after its first verdict, and of who vouches for it.
+
+`ALL` names every kind of record that a ledger may hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from earnest.core.records import RECORDS, Hash, Record
+
+Text = Annotated[str, Field(min_length=1, max_length=2000)]
+
+
+class Key(Record):
+    """The public key that signs this ledger's verdicts from here on."""
+
+    record: ClassVar[str] = "key"
+    public: Annotated[str, Field(pattern=r"^ed25519:[A-Za-z0-9+/]{43}=$")]
+
+
+class Signature(Record):
+    """A DSSE envelope about another record of this ledger, by the ledger's key."""
+
+    record: ClassVar[str] = "signature"
+    subject: Hash
+    envelope: Mapping[str, Any]
+
+
+class Revision(Record):
+    """A later verdict on a finding takes the place of an earlier one, which stays on record.
+
+    `replication`: the claim was tested on other rows, of the `tables` named. `reopened`: it was
+    looked at again, `why` says after what.
+    """
+
+    record: ClassVar[str] = "revision"
+    finding: Hash
+    verdict: Hash
+    replaces: Hash
+    kind: Literal["replication", "reopened"]
+    why: Text
+    tables: tuple[Hash, ...] = ()
+
+
+class Retraction(Record):
+    """A finding is withdrawn: by whom, and why. Nothing is deleted."""
+
+    record: ClassVar[str] = "retraction"
+    finding: Hash
+    by: Text
+    why: Text
+
+
+ALL: Mapping[str, type[Record]] = {
+    **RECORDS,
+    **{kind.record: kind for kind in (Key, Signature, Revision, Retraction)},
+}
