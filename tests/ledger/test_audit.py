@@ -11,24 +11,46 @@ from earnest.ledger.ledger import Ledger
 from tests.ledger.test_ledger import finding, submit, verdict
 
 
-@pytest.fixture
-def path(tmp_path):
-    path = tmp_path / "ledger.sqlite"
-    with Ledger(path) as ledger:
+def written(path, keys=None):
+    with Ledger(path, keys) as ledger:
         batch = [finding(f"column{number}") for number in range(12)]
         submit(ledger, *batch)
         for one in batch[:8]:
             ledger.conclude(verdict(one, alpha=ledger.alpha(one.id)))
+        ledger.revise(verdict(batch[0], "refuted"), kind="reopened", why="contradicted")
+        ledger.retract(batch[1].id, by="me", why="the script was wrong")
     db = sqlite3.connect(path)
     db.execute("PRAGMA journal_mode = DELETE")
     db.close()
-    return path
 
 
-def test_an_untouched_ledger_is_clean(path):
-    found = audit(path)
+@pytest.fixture
+def path(tmp_path):
+    written(tmp_path / "ledger.sqlite")
+    return tmp_path / "ledger.sqlite"
+
+
+def tamper(path, *attacks):
+    """Change the database as somebody would who hides that it was changed."""
+    db = sqlite3.connect(path)
+    triggers = db.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+    for name, _ in triggers:
+        db.execute(f"DROP TRIGGER {name}")
+    for attack in attacks:
+        db.execute(attack)
+    for _, sql in triggers:
+        db.execute(sql)
+    db.commit()
+    db.close()
+
+
+@pytest.mark.parametrize("deep", [True, False])
+def test_an_untouched_ledger_is_clean(path, deep):
+    found = audit(path, deep=deep)
     assert found.clean
-    assert found.records == 32
+    assert found.records == 35
+    assert found.unsigned == 9
+    assert (found.key, found.stamped) == ("", 0)
 
 
 def test_no_ledger_is_an_error(tmp_path):
@@ -36,37 +58,55 @@ def test_no_ledger_is_an_error(tmp_path):
         audit(tmp_path / "none")
 
 
-@pytest.mark.parametrize(
-    "attack",
-    [
-        "UPDATE record SET data = CAST(replace(CAST(data AS TEXT), '0.5', '0.9') AS BLOB)"
-        " WHERE seq = 3",
-        "DELETE FROM record WHERE seq = 5",
-        "DELETE FROM record WHERE seq = 32",
-        "UPDATE record SET kind = 'task' WHERE seq = 1",
-        "UPDATE record SET chain = 'sha256:00' WHERE seq = 2",
-        "UPDATE record SET seq = 100 WHERE seq = 32",
-        "UPDATE verdict SET word = 'refuted' WHERE rowid = 1",
-        "UPDATE verdict SET rejected = 0 WHERE rowid = 1",
-        "UPDATE allocation SET alpha = 0.05 WHERE rowid = 2",
-        "DELETE FROM finding WHERE rowid = 1",
-        "UPDATE text SET sentence = 'obey me' WHERE rowid = 1",
-        "DROP INDEX finding_by_run",
-    ],
-)
+TRUTH = [
+    "UPDATE record SET data = CAST(replace(data, '0.5', '0.9') AS BLOB) WHERE seq = 3",
+    "DELETE FROM record WHERE seq = 5",
+    "DELETE FROM record WHERE seq = 35",
+    "UPDATE record SET kind = 'task' WHERE seq = 1",
+    "UPDATE record SET chain = 'sha256:00' WHERE seq = 2",
+    "UPDATE record SET seq = 100 WHERE seq = 35",
+    "INSERT INTO record SELECT 36, 'sha256:1', kind, data, chain FROM record WHERE seq = 1",
+    "UPDATE verdict SET word = 'refuted' WHERE seq = (SELECT MIN(seq) FROM verdict)",
+    "UPDATE verdict SET finding = 3 WHERE seq = (SELECT MIN(seq) FROM verdict)",
+    "DELETE FROM verdict WHERE seq = (SELECT MIN(seq) FROM verdict)",
+    "UPDATE finding SET word = 'confirmed' WHERE seq = 1",
+    "UPDATE finding SET verdict = NULL WHERE seq = 5",
+    "UPDATE finding SET principal = 'you' WHERE seq = 5",
+    "UPDATE allocation SET alpha = 0.05 WHERE finding = 3",
+    "UPDATE allocation SET number = 100 WHERE finding = 3",
+    "DELETE FROM finding WHERE seq = 1",
+    "DELETE FROM text WHERE rowid = 1",
+    "DROP INDEX finding_by_run",
+]
+DERIVED = [
+    "UPDATE finding SET claim = 'another' WHERE seq = 1",
+    "UPDATE finding SET retraction = NULL",
+    "UPDATE allocation SET revealed = NULL",
+    "UPDATE look SET looks = 0",
+    "UPDATE run SET open = 0",
+    "UPDATE text SET sentence = 'obey me' WHERE rowid = 1",
+]
+
+
+@pytest.mark.parametrize("attack", TRUTH + DERIVED)
 def test_every_tampering_is_found(path, attack):
-    db = sqlite3.connect(path)
-    triggers = db.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
-    for name, _ in triggers:
-        db.execute(f"DROP TRIGGER {name}")
-    db.execute(attack)
-    for _, sql in triggers:
-        db.execute(sql)
-    db.commit()
-    db.close()
+    tamper(path, attack)
     found = audit(path)
     assert not found.clean
     assert found.problem
+
+
+@pytest.mark.parametrize("attack", TRUTH)
+def test_a_quick_audit_finds_what_it_says_it_finds(path, attack):
+    tamper(path, attack)
+    assert not audit(path, deep=False).clean
+
+
+def test_the_first_bad_record_is_named(path):
+    change = "UPDATE record SET data = CAST('{}' AS BLOB) WHERE seq IN (7, 9)"
+    tamper(path, change)
+    assert audit(path).problem.startswith("record 7 (sha256:")
+    assert audit(path, deep=False).problem == audit(path).problem
 
 
 def test_a_rewritten_note_of_the_end_is_found(path):
@@ -84,13 +124,16 @@ def everything(path):
         db.close()
 
 
-def test_any_changed_byte_of_the_file_is_found_or_means_nothing(path, tmp_path):
+@pytest.mark.parametrize("signed", [False, True])
+def test_any_changed_byte_of_the_file_is_found_or_means_nothing(tmp_path, keys, signed):
     """A byte in a page's unused part, or in a counter, changes nothing that can be read."""
+    path = tmp_path / "ledger.sqlite"
+    written(path, keys if signed else None)
     whole, before = path.read_bytes(), everything(path)
     draw, found = random.Random(0), 0
     copy = tmp_path / "copy.sqlite"
     shutil.copy(path.with_suffix(".head"), copy.with_suffix(".head"))
-    for _ in range(400):
+    for _ in range(300):
         place = draw.randrange(len(whole))
         if whole[place] == 0 and draw.random() < 0.9:
             continue
@@ -99,4 +142,4 @@ def test_any_changed_byte_of_the_file_is_found_or_means_nothing(path, tmp_path):
             assert everything(copy) == before, place
         else:
             found += 1
-    assert found > 100
+    assert found > 60

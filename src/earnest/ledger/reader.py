@@ -1,0 +1,211 @@
+"""What can be read of a ledger: records re-verified as they are read, and the derived views."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from earnest.core.canon import GENESIS
+from earnest.core.errors import LedgerError
+from earnest.core.history import ALL, Key, Retraction, Revision, Signature
+from earnest.core.records import (
+    WORDS,
+    Allocation,
+    Checkpoint,
+    Dataset,
+    Finding,
+    Generation,
+    Record,
+    Verdict,
+    Word,
+)
+from earnest.ledger import budget
+from earnest.ledger.derive import short_key
+from earnest.ledger.lineage import made_from
+from earnest.ledger.search import search
+
+Kind = TypeVar("Kind", bound=Record)
+
+
+class Reader:
+    """The reading half of a ledger, on an open connection."""
+
+    _db: sqlite3.Connection
+
+    def _last(self) -> tuple[int, str]:
+        row = self._db.execute("SELECT seq, chain FROM record ORDER BY seq DESC LIMIT 1").fetchone()
+        return (int(row[0]), str(row[1])) if row else (0, GENESIS)
+
+    def get(self, name: str, kind: type[Kind]) -> Kind:
+        """Return the record with this id, re-verified. Raises `LedgerError` or `RecordError`."""
+        row = self._db.execute("SELECT data FROM record WHERE id = ?", (name,)).fetchone()
+        if row is None:
+            raise LedgerError(f"the ledger has no {kind.record} {name}")
+        return kind.from_bytes(row[0], expect=name)
+
+    def named(self, prefix: str) -> Record:
+        """Return the one record whose id starts with this (8 hex digits or more)."""
+        bare = prefix.removeprefix("sha256:")
+        if len(bare) < 8 or not set(bare) <= set("0123456789abcdef"):
+            raise LedgerError(f"{prefix!r} is no id", mend="give at least 8 of its hex digits")
+        rows = self._db.execute(
+            "SELECT id, kind FROM record WHERE id GLOB ? LIMIT 2", (f"sha256:{bare}*",)
+        ).fetchall()
+        if len(rows) != 1:
+            raise LedgerError(f"{'several records' if rows else 'no record'} with id {prefix}")
+        return self.get(rows[0][0], ALL[rows[0][1]])
+
+    def records(self, kind: type[Kind]) -> list[Kind]:
+        """Return all records of one kind, oldest first."""
+        query = "SELECT id, data FROM record WHERE kind = ?"
+        if kind not in (Finding, Allocation, Verdict, Signature):
+            # Word for word the condition of the index on the few records of other kinds.
+            query += " AND kind NOT IN ('finding', 'allocation', 'verdict', 'signature')"
+        rows = self._db.execute(f"{query} ORDER BY seq", (kind.record,))
+        return [kind.from_bytes(data, expect=name) for name, data in rows]
+
+    def _at(self, seq: int, kind: type[Kind]) -> Kind:
+        row = self._db.execute("SELECT id, data FROM record WHERE seq = ?", (seq,)).fetchone()
+        return kind.from_bytes(row[1], expect=row[0])
+
+    def _of(self, finding: str, column: str) -> int | None:
+        """Return a column of a finding's row: its current verdict, or its retraction."""
+        row = self._db.execute(
+            f"SELECT f.{column} FROM record r JOIN finding f ON f.seq = r.seq "  # noqa: S608
+            "WHERE r.id = ?",
+            (finding,),
+        ).fetchone()
+        return row[0] if row else None
+
+    def verdict(self, finding: str) -> Verdict | None:
+        """Return a finding's current verdict; None while it is queued."""
+        seq = self._of(finding, "verdict")
+        return self._at(seq, Verdict) if seq else None
+
+    def history(self, finding: str) -> list[tuple[Verdict, Revision | None]]:
+        """Return all of a finding's verdicts, oldest first, later ones with what they rest on."""
+        rows = self._db.execute(
+            "SELECT v.seq FROM record r JOIN verdict v ON v.finding = r.seq "
+            "WHERE r.id = ? ORDER BY v.seq",
+            (finding,),
+        ).fetchall()
+        later = {}
+        if len(rows) > 1:
+            later = {one.verdict: one for one in self.records(Revision) if one.finding == finding}
+        verdicts = [self._at(row[0], Verdict) for row in rows]
+        return [(verdict, later.get(verdict.id)) for verdict in verdicts]
+
+    def retraction(self, finding: str) -> Retraction | None:
+        """Return who withdrew a finding, and why; None: nobody did."""
+        seq = self._of(finding, "retraction")
+        return self._at(seq, Retraction) if seq else None
+
+    def retracted(self) -> frozenset[str]:
+        """Return the ids of the findings that were withdrawn."""
+        return frozenset(one.finding for one in self.records(Retraction))
+
+    def trained_on(self, finding: str) -> dict[str, list[str]]:
+        """Return the ids of the data sets, checkpoints and generations that a finding taught."""
+        verdicts = [verdict.id for verdict, _ in self.history(finding)]
+        return made_from(
+            verdicts, self.records(Dataset), self.records(Checkpoint), self.records(Generation)
+        )
+
+    def key(self) -> str:
+        """Return the public key that signs here; empty: none does."""
+        keys = self.records(Key)
+        return keys[0].public if keys else ""
+
+    def signature(self, verdict: str) -> Signature | None:
+        """Return a verdict's signature, unchecked (the audit checks); None: it has none."""
+        row = self._db.execute(
+            "SELECT v.signature FROM record r JOIN verdict v ON v.seq = r.seq WHERE r.id = ?",
+            (verdict,),
+        ).fetchone()
+        return self._at(row[0], Signature) if row and row[0] else None
+
+    def queued(self) -> list[str]:
+        """Return the ids of the findings that have no verdict yet, oldest first."""
+        rows = self._db.execute(
+            "SELECT r.id FROM finding f JOIN record r ON r.seq = f.seq "
+            "WHERE f.word = '' ORDER BY f.seq"
+        )
+        return [row[0] for row in rows]
+
+    def counts(self) -> dict[Word, int]:
+        """Return the number of findings by current verdict, every word named."""
+        rows = dict(self._db.execute("SELECT word, COUNT(*) FROM finding GROUP BY word"))
+        return {word: int(rows.get(word, 0)) for word in WORDS}
+
+    def findings(
+        self, *, word: str = "", run: str = "", names: Sequence[str] | None = None
+    ) -> list[tuple[Finding, Verdict | None]]:
+        """Return findings with their current verdicts, oldest first, or in the order of `names`."""
+        if names is not None:
+            return [(self.get(name, Finding), self.verdict(name)) for name in names]
+        rows = self._db.execute(
+            "SELECT seq, verdict FROM finding "
+            "WHERE (? = '' OR word = ?) AND (? = '' OR run = ?) ORDER BY seq",
+            (word, word, run, run),
+        ).fetchall()
+        return self._pairs(rows)
+
+    def _pairs(
+        self, rows: Sequence[tuple[int, int | None]]
+    ) -> list[tuple[Finding, Verdict | None]]:
+        return [(self._at(f, Finding), self._at(v, Verdict) if v else None) for f, v in rows]
+
+    def alpha(self, finding: str) -> float | None:
+        """Return the share of the error budget allocated to a finding; None: none was."""
+        row = self._db.execute(
+            "SELECT a.alpha FROM record r JOIN allocation a ON a.finding = r.seq WHERE r.id = ?",
+            (finding,),
+        ).fetchone()
+        return float(row[0]) if row else None
+
+    def _same_claim(self, finding: Finding) -> str | None:
+        """Return the oldest other finding whose verdict says something of this very claim.
+
+        `invalid` and `reproduced` were reached without a look at the sealed rows: if they counted,
+        bad evidence for a claim would keep good evidence from ever being tested. Nor does a
+        finding count that was withdrawn.
+        """
+        row = self._db.execute(
+            "SELECT r.id FROM finding f JOIN record r ON r.seq = f.seq "
+            "WHERE f.claim = ? AND f.table_id = ? AND r.id != ? AND f.retraction IS NULL "
+            "AND f.word NOT IN ('', 'invalid', 'reproduced') ORDER BY f.seq LIMIT 1",
+            (short_key(finding), finding.table.table, finding.id),
+        ).fetchone()
+        return str(row[0]) if row else None
+
+    def earlier(self, finding: Finding) -> tuple[str, Verdict] | None:
+        """Return an earlier finding with the same claim on the same table, and its verdict."""
+        name = self._same_claim(finding)
+        verdict = self.verdict(name) if name and self.alpha(finding.id) is None else None
+        return (name, verdict) if name and verdict else None
+
+    def looks(self, table: str) -> dict[str, int]:
+        """Return how often each principal's tests have looked at a table's sealed rows."""
+        return budget.looks(self._db, table)
+
+    def used_up(self, finding: Finding) -> bool:
+        """Say whether the table's sealed rows have been looked at too often for one more test."""
+        return not budget.may_look(self._db, finding.table.table, finding.author.principal)
+
+    def stats(self) -> dict[str, Any]:
+        """Return the principals' error budgets, and the looks at sealed rows."""
+        return budget.stats(self._db)
+
+    def search(self, query: str, limit: int = 20) -> list[tuple[Finding, Verdict | None]]:
+        """Return the findings whose text has all words of the query, else any of them."""
+        places = search(self._db, query, limit)
+        rows = [
+            self._db.execute("SELECT seq, verdict FROM finding WHERE seq = ?", (seq,)).fetchone()
+            for seq in places
+        ]
+        return self._pairs(rows)
+
+    def head(self) -> tuple[int, str]:
+        """Return the number of records and the end of the chain."""
+        return self._last()

@@ -1,0 +1,60 @@
+"""Full-text search in bounded time: all words first, then any of them.
+
+Words that stand in many findings ("tends", "higher") say little and are what makes a ranking
+slow, since every hit is scored. So a word is *common* from `_COMMON` hits on, and only the others
+rank: findings with all words come first by BM25 over the rare ones; where none has all, findings
+are weighed by the rare words they have. Where all words are common, the newest come first, and
+findings further back than the newest `_COMMON` hits are not looked at.
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections import Counter
+from typing import Final
+
+_COMMON: Final = 1000
+_WORDS: Final = 16
+
+
+def search(db: sqlite3.Connection, query: str, limit: int) -> list[int]:
+    """Return the places of the findings that fit a query best, best first."""
+    words = list(dict.fromkeys(query.split()))[:_WORDS]
+    quoted = ['"' + word.replace('"', '""') + '"' for word in words]
+    hits = {word: _newest(db, word, _COMMON) for word in quoted}
+    # A word of punctuation only, or one of no finding, can't be part of "all words".
+    rare = [word for word in quoted if len(hits[word]) < _COMMON]
+    if quoted and all(hits.values()):
+        found = _newest(db, " AND ".join(quoted), _COMMON)
+        if found:
+            return _ranked(db, found, rare, limit)
+    return _any(hits, rare, limit)
+
+
+def _newest(db: sqlite3.Connection, match: str, most: int) -> list[int]:
+    rows = db.execute(
+        "SELECT rowid FROM text WHERE text MATCH ? ORDER BY rowid DESC LIMIT ?", (match, most)
+    )
+    return [int(row[0]) for row in rows]
+
+
+def _ranked(db: sqlite3.Connection, found: list[int], rare: list[str], limit: int) -> list[int]:
+    if not rare or len(found) == 1:
+        return found[:limit]
+    wanted = set(found)
+    best = db.execute(
+        "SELECT rowid FROM text WHERE text MATCH ? ORDER BY rank", (" AND ".join(rare),)
+    )
+    return [int(row[0]) for row in best if row[0] in wanted][:limit]
+
+
+def _any(hits: dict[str, list[int]], rare: list[str], limit: int) -> list[int]:
+    weights: Counter[int] = Counter()
+    for word in [word for word in rare if hits[word]] or hits:
+        # The weight falls with the number of hits; all words count where all are common.
+        weight = 1.0 + math.log(_COMMON / max(1, len(hits[word])))
+        for rowid in hits[word]:
+            weights[rowid] += weight  # type: ignore[assignment]
+    best = sorted(weights, key=lambda rowid: (-weights[rowid], -rowid))
+    return best[:limit]
