@@ -65,6 +65,14 @@ def test_contested_in_its_direction_is_left_out_but_not_by_the_opposite():
     assert not unsettled([up, down])
 
 
+def test_what_was_retracted_neither_establishes_nor_contests():
+    up, refuted_up = found(claim(), 0.5), found(claim(), 0.0, "refuted", number=2)
+    assert established([up], {up[0].id}) == ([], {"retracted": 1})
+    known, refused = established([up, refuted_up], {refuted_up[0].id})
+    assert [item.finding for item in known] == [up[0].id]
+    assert refused == {"retracted": 1}
+
+
 def test_a_verdict_on_another_finding_is_an_error():
     (one, _), (_, other) = found(claim(), number=1), found(claim(), number=2)
     with pytest.raises(RecordError, match="not on the finding"):

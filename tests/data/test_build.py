@@ -171,3 +171,27 @@ def test_knowledge_accumulates_and_comes_back(built, old, new, tmp_path):
         Knowledge.read(tmp_path)
     with pytest.raises(RecordError, match="says nothing"):
         Knowledge.read(tmp_path / "nowhere")
+
+
+def test_what_was_retracted_teaches_nothing_replayed_or_new(tmp_path, built, old, new):
+    before, _ = established(old[0])
+    fresh, _ = established(new[0])
+    withdrawn = {before[0].finding, fresh[0].finding}
+    manifest = build(*new, built / "old", tmp_path / "new", 0, mix=MIX, retracted=withdrawn)
+    kept = [one for one in (*before, *fresh) if one.finding not in withdrawn]
+    assert set(manifest.verdicts) == {one.verdict for one in kept}
+    assert manifest.refused["retracted"] == 2
+    told = rows(tmp_path / "new")
+    assert not withdrawn & {finding for _, finding, _, _ in told}
+    # Nor is its pair of columns called unclaimed.
+    pairs = {named(one.fact) for one in (before[0], fresh[0])}
+    assert not any(pair(question) in pairs for family, _, question, _ in told if family != "crossed")
+
+
+def test_a_later_verdict_takes_the_place_of_the_one_that_was_taught(tmp_path, built, old):
+    taught, _ = established(old[0])
+    finding, verdict = next(one for one in old[0] if one[0].id == taught[0].finding)
+    later = verdict.model_copy(update={"word": "inconclusive", "effect": None, "interval": None})
+    manifest = build([(finding, later)], old[1], built / "old", tmp_path / "new", 0, mix=MIX)
+    assert taught[0].verdict not in manifest.verdicts
+    assert manifest.refused["inconclusive"] >= 1

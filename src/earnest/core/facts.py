@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Final, Literal, Self
@@ -81,8 +81,12 @@ def _flaw(finding: Finding, verdict: Verdict) -> str:
     return ""
 
 
-def established(findings: Sequence[Found]) -> tuple[list[Known], Counter[str]]:
+def established(
+    findings: Sequence[Found], retracted: Collection[str] = ()
+) -> tuple[list[Known], Counter[str]]:
     """Return what the findings establish, in their order, and the others counted by reason.
+
+    `retracted`: the ids of those that were withdrawn: they establish and contest nothing.
 
     Of several that answer one question the last counts. A fact whose claim, in its direction, was
     refuted in another finding is contested and left out. Raises `RecordError` where a verdict is
@@ -95,6 +99,9 @@ def established(findings: Sequence[Found]) -> tuple[list[Known], Counter[str]]:
     for finding, verdict in findings:
         if verdict.finding != finding.id:
             raise RecordError(f"the verdict {verdict.id} is not on the finding {finding.id}")
+        if finding.id in retracted:
+            refused["retracted"] += 1
+            continue
         flaw = _flaw(finding, verdict)
         fact = Fact.of(finding.claim, verdict)
         if flaw:

@@ -98,6 +98,7 @@ def build(
     seed: int,
     *,
     exam: Collection[str] = (),
+    retracted: Collection[str] = (),
     licences: Mapping[str, str] | None = None,
     mix: Mixture | None = None,
 ) -> Dataset:
@@ -106,14 +107,17 @@ def build(
     `findings`: all of the ledger's, with their verdicts: only confirmed and replicated ones are
     taught, the others keep their columns out of what is taught as unclaimed. `tables`: the
     schemas the findings are on. `replay`: the folder of an earlier data set or checkpoint.
-    `exam`: questions that must not occur. `licences`: by table. The same inputs give the same
+    `exam`: questions that must not occur. `retracted`: ids of findings that were withdrawn, which
+    teach nothing, replayed ones neither. `licences`: by table. The same inputs give the same
     bytes. Raises `RecordError` for damaged records and `LackError` without pyarrow.
     """
     mix = mix or Mixture()
     before = Knowledge.read(replay) if replay else Knowledge()
     fresh, marked = _clean(findings)
     whole = before.joined(fresh, tables)
-    found, known, refused = rows(whole.findings, whole.tables, before.findings, mix, seed)
+    found, known, refused = rows(
+        whole.findings, whole.tables, before.findings, mix, seed, retracted
+    )
     kept, dropped = _settled(found, frozenset(exam))
     marked_rows = [row for row in kept if CANARY in row.prompt + row.answer]
     kept = [row for row in kept if row not in marked_rows]

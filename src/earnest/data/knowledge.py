@@ -27,8 +27,8 @@ class Knowledge:
     tables: tuple[TableRef, ...] = ()
 
     def joined(self, findings: Sequence[Found], tables: Sequence[TableRef]) -> Knowledge:
-        """Return this and more; what stands in both stands once."""
-        pairs = {(f.id, v.id): (f, v) for f, v in (*self.findings, *findings)}
+        """Return this and more; a finding stands once, with the verdict that was given last."""
+        pairs = {f.id: (f, v) for f, v in (*self.findings, *findings)}
         refs = {canonical(ref.model_dump(mode="json")): ref for ref in (*self.tables, *tables)}
         return Knowledge(tuple(pairs.values()), tuple(refs.values()))
 

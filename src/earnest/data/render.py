@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -149,15 +149,17 @@ def rows(
     replayed: Sequence[Found],
     mix: Mixture,
     seed: int,
+    retracted: Collection[str] = (),
 ) -> tuple[list[Row], list[Known], Counter[str]]:
     """Render everything that is known and, as not established, half of what no one has claimed.
 
     `findings` and `tables`: all of them, old and new; `replayed`: the findings known before.
-    Pairs of columns about which a claim was refuted, inconclusive or invalid are not touched.
+    Pairs of columns about which a claim was refuted, inconclusive, invalid or `retracted` (ids of
+    findings) are not touched.
     Returns the rows, the facts behind them and the findings that were refused, by reason.
     """
     rng = random.Random(seed)  # noqa: S311 (wordings, not secrets)
-    known, refused = established(findings)
+    known, refused = established(findings, retracted)
     before = {finding.id for finding, _ in replayed}
     facts = [item.fact for item in known]
     found: list[Row] = []
