@@ -2,7 +2,7 @@ import pytest
 
 from earnest.core.canon import digest
 from earnest.core.errors import UsageError
-from earnest.core.records import Author, Claim, Evidence, Finding, TableRef, Verdict
+from earnest.core.records import Author, Check, Claim, Evidence, Finding, TableRef, Verdict
 from earnest.sandbox.unsafe import UnsafeLocal
 from earnest.verify.estimate import Estimate
 from earnest.verify.permute import PValue
@@ -89,3 +89,27 @@ def test_a_claim_that_was_made_before_gets_its_verdict_without_a_test(sandbox):
 def test_it_refuses_a_sandbox_that_isolates_nothing(tmp_path):
     with pytest.raises(UsageError, match="verification must not rest on it"):
         Verifier(UnsafeLocal(tmp_path), None, None, b"key")
+
+
+def test_where_the_sealed_rows_are_used_up_nothing_is_tested_and_fresh_ones_are_asked_for(sandbox):
+    class UsedUp:
+        share = None
+
+        def alpha(self, name):
+            return self.share
+
+        def earlier(self, one):
+            return None
+
+        def used_up(self, one):
+            return True
+
+    class Honest(Verifier):
+        def _honesty(self, one, seed):
+            return [Check(name="reproduces", passed=True, detail="")]
+
+    verifier = Honest(sandbox, None, None, key=b"k")
+    verdict = verifier.check(finding(), UsedUp())
+    assert verdict.word == "inconclusive"
+    assert "fresh rows are needed" in verdict.reason
+    assert verdict.alpha is None

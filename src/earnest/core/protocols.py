@@ -132,3 +132,7 @@ class LedgerView(Protocol):
     def earlier(self, finding: Finding) -> tuple[str, Verdict] | None:
         """Return an earlier finding with the same claim on the same table, and its verdict."""
         ...
+
+    def used_up(self, finding: Finding) -> bool:
+        """Say whether the sealed rows of its table have been looked at too often for one more."""
+        ...

@@ -111,6 +111,9 @@ class _Workbench:
     def earlier(self, finding: Finding) -> None:  # noqa: ARG002
         return None
 
+    def used_up(self, finding: Finding) -> bool:  # noqa: ARG002
+        return False
+
 
 def _table(slope: float, seed: int) -> pd.DataFrame:
     import numpy as np

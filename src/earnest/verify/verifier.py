@@ -26,6 +26,10 @@ _NOT_COVERED: Final = (
     "another population, or another time",
     "lurking columns that the claim does not hold fixed",
 )
+_USED_UP: Final = (
+    "the table's sealed rows have been looked at too often; fresh rows are needed: "
+    "seal newer data under the same columns, and claim it there"
+)
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class Verifier:
             return _verdict(finding, seed, "reproduced", _capped(finding), checks)
         alpha = ledger.alpha(finding.id)
         if alpha is None:
-            reason = "no error budget was allocated to it"
+            reason = _USED_UP if ledger.used_up(finding) else "no error budget was allocated to it"
             return _verdict(finding, seed, "inconclusive", reason, checks)
         try:
             cells = read_cells(self.tables.sealed(finding.table.table))
