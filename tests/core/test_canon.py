@@ -1,7 +1,8 @@
 import math
 
 import pytest
-from hypothesis import given
+import rfc8785
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from earnest.core.canon import canonical, chained, digest, parse
@@ -23,6 +24,27 @@ json_values = st.recursive(
 def test_reading_back_gives_the_same_bytes(value):
     data = canonical(value)
     assert canonical(parse(data)) == data
+
+
+floats = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(json_values)
+@example({"\ue000": 1, "\U00010000": 2, "\x7f": "\x7f\x1f\u2028"})
+def test_the_bytes_are_those_of_another_implementation(value):
+    assert canonical(value) == rfc8785.dumps(value)
+
+
+@given(floats | floats.map(lambda value: round(value, 6)) | st.integers().map(lambda n: n / 1e9))
+@example(1e-6)
+@example(9.999999999999999e-7)
+@example(1e21)
+@example(999999999999999900000.0)
+@example(-0.0)
+@example(5e-324)
+@example(2.0**53)
+def test_numbers_are_written_as_another_implementation_writes_them(value):
+    assert canonical(value) == rfc8785.dumps(value)
 
 
 def test_a_lone_surrogate_has_no_form():

@@ -4,28 +4,66 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
+from decimal import Decimal
+from json.encoder import encode_basestring as _quoted
 from typing import Any, Final
-
-import rfc8785
 
 from earnest.core.errors import RecordError
 
 GENESIS: Final = "sha256:" + "0" * 64
 _EXACT_INTEGER: Final = 2**53
+_CONSTANTS: Final[Mapping[bool | None, str]] = {None: "null", True: "true", False: "false"}
 
 
-def _encodable(value: Any) -> Any:
-    """Integers that a JSON number can't carry exactly become strings (DESIGN.md, section 4)."""
-    if isinstance(value, bool) or value is None or isinstance(value, (str, float)):
-        return value
-    if isinstance(value, int):
-        return value if abs(value) <= _EXACT_INTEGER - 1 else str(value)
-    if isinstance(value, Mapping):
-        return {str(key): _encodable(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_encodable(item) for item in value]
-    raise RecordError(f"{type(value).__name__} has no canonical form")
+def _number(value: float) -> str:
+    """Write a finite float as ECMAScript does (RFC 8785, section 3.2.2.3)."""
+    if not math.isfinite(value):
+        raise RecordError(f"{value} is not a JSON number")
+    text = repr(value)  # the shortest digits that give the number back, as ECMAScript's are
+    if text.endswith(".0"):
+        return "0" if value == 0 else text[:-2]
+    if "e" not in text:
+        return text
+    if 1e-6 <= abs(value) < 1e21:
+        return format(Decimal(text), "f")
+    digits, _, exponent = text.partition("e")
+    return f"{digits}e{int(exponent):+d}"
+
+
+def _written(value: Any, out: list[str]) -> None:
+    """Append the canonical text of a value, in pieces."""
+    if isinstance(value, str):
+        out.append(_quoted(value))
+    elif value is None or isinstance(value, bool):
+        out.append(_CONSTANTS[value])
+    elif isinstance(value, int):
+        # What a JSON number can't carry exactly becomes a string (DESIGN.md, section 4).
+        out.append(str(value) if abs(value) < _EXACT_INTEGER else f'"{value}"')
+    elif isinstance(value, float):
+        out.append(_number(value))
+    elif isinstance(value, Mapping):
+        before, named = "{", {str(key): item for key, item in value.items()}
+        for key in sorted(named, key=None if all(map(str.isascii, named)) else _units):
+            out.append(f"{before}{_quoted(key)}:")
+            _written(named[key], out)
+            before = ","
+        out.append("{}" if before == "{" else "}")
+    elif isinstance(value, (list, tuple)):
+        before = "["
+        for item in value:
+            out.append(before)
+            _written(item, out)
+            before = ","
+        out.append("[]" if before == "[" else "]")
+    else:
+        raise RecordError(f"{type(value).__name__} has no canonical form")
+
+
+def _units(key: str) -> bytes:
+    """Return what keys are sorted by; for ASCII that is the order of the characters."""
+    return key.encode("utf-16-be")
 
 
 def canonical(value: Any) -> bytes:
@@ -33,9 +71,11 @@ def canonical(value: Any) -> bytes:
 
     Raises `RecordError` for NaN, infinities, lone surrogates and types that JSON doesn't have.
     """
+    out: list[str] = []
     try:
-        return rfc8785.dumps(_encodable(value))
-    except (rfc8785.CanonicalizationError, UnicodeError) as error:
+        _written(value, out)
+        return "".join(out).encode()
+    except (UnicodeError, RecursionError) as error:
         raise RecordError(f"no canonical form: {error}") from error
 
 
