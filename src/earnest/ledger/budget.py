@@ -20,11 +20,21 @@ LOOKS: Final = 1000
 _CREDITED: Final = 200  # the latest; bounds an allocation's bytes. Older ones add little: log.md
 
 
-def allocation(db: sqlite3.Connection, finding: Finding) -> Allocation:
-    """Return the share of its principal's budget that a finding's test gets, the next in line."""
-    principal = finding.author.principal
+Credit = dict[tuple[str, str], list[tuple[int, int]]]
+"""Rejections by principal and table, as `allocation` has read them."""
+
+
+def allocation(db: sqlite3.Connection, finding: Finding, read: Credit) -> Allocation:
+    """Return the share of its principal's budget that a finding's test gets, the next in line.
+
+    `read`: what was read for other findings of the same run in the same transaction, in which
+    nothing is rejected and no other run opens.
+    """
+    principal, table = finding.author.principal, finding.table.table
     number = tests(db, principal) + 1
-    credited = _credited(db, principal, finding.table.table)
+    if (principal, table) not in read:
+        read[principal, table] = _credited(db, principal, table)
+    credited = read[principal, table]
     return Allocation(
         finding=finding.id,
         principal=principal,

@@ -6,11 +6,12 @@ Rows are named by the place in the chain (`record.seq`) of the record that they 
 from __future__ import annotations
 
 import sqlite3
+from functools import lru_cache
 
 from earnest.core.claims import claim_key, sentence
 from earnest.core.errors import LedgerError
 from earnest.core.history import Retraction, Revision, Signature
-from earnest.core.records import Allocation, Finding, Record, Verdict
+from earnest.core.records import Allocation, Claim, Finding, Record, Verdict
 
 
 def derive(db: sqlite3.Connection, seq: int, record: Record) -> None:
@@ -51,9 +52,10 @@ def _there(db: sqlite3.Connection, name: str) -> int:
     return found
 
 
-def short_key(finding: Finding) -> str:
+@lru_cache(maxsize=1024)
+def short_key(claim: Claim) -> str:
     """Return 128 bits of what two findings share when they claim the same."""
-    return claim_key(finding.claim).removeprefix("sha256:")[:32]
+    return claim_key(claim).removeprefix("sha256:")[:32]
 
 
 def rejects(verdict: Verdict) -> bool:
@@ -64,7 +66,7 @@ def rejects(verdict: Verdict) -> bool:
 def _finding(db: sqlite3.Connection, seq: int, record: Finding) -> None:
     db.execute(
         "INSERT INTO finding VALUES (?, ?, ?, ?, ?, NULL, '', NULL)",
-        (seq, short_key(record), record.table.table, record.author.principal, record.run),
+        (seq, short_key(record.claim), record.table.table, record.author.principal, record.run),
     )
     db.execute(
         "INSERT INTO run VALUES (?, 1) ON CONFLICT DO UPDATE SET open = open + 1", (record.run,)

@@ -8,14 +8,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, Self
 
-from earnest.core.canon import canonical, chained, parse
+from earnest.core.canon import GENESIS, canonical, chained, parse
 from earnest.core.errors import LedgerError, RecordError
 from earnest.core.history import Key, Retraction, Revision, Signature
 from earnest.core.home import write_whole
 from earnest.core.records import Allocation, Finding, Record, Verdict
 from earnest.core.sign import KeyFolder
 from earnest.ledger import budget
-from earnest.ledger.derive import derive, place
+from earnest.ledger.derive import derive
 from earnest.ledger.reader import Reader
 from earnest.ledger.schema import connect
 from earnest.ledger.stamps import EVERY, last_stamp, put_stamp, vouch
@@ -43,6 +43,7 @@ class Ledger(Reader):
         self._enrolled = False
         self._made: set[int] = set()
         self._stamped: int | None = None
+        self._tail = (0, GENESIS)
         self._db = connect(str(path))
 
     @property
@@ -72,8 +73,9 @@ class Ledger(Reader):
         self._made.clear()
         stamp = None
         with self._db:
+            self._tail = self._last()
             yield
-            last = self._last()
+            last = self._tail
             if self._stamped is not None and last[0] >= self._stamped + EVERY:
                 stamp = self._put_stamp()
         # Noted after the commit: a crash between leaves an older, still valid note.
@@ -95,14 +97,16 @@ class Ledger(Reader):
 
     def _append(self, record: Record) -> bool:
         """Add a record inside a transaction; False where it is there already."""
-        if place(self._db, record.id) is not None:
-            return False
-        seq, previous = self._last()
-        self._db.execute(
-            "INSERT INTO record VALUES (?, ?, ?, ?, ?)",
-            (seq + 1, record.id, record.record, record.data, chained(previous, record.data)),
+        seq, previous = self._tail
+        link = chained(previous, record.data)
+        added = self._db.execute(
+            "INSERT INTO record VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+            (seq + 1, record.id, record.record, record.data, link),
         )
+        if not added.rowcount:
+            return False
         derive(self._db, seq + 1, record)
+        self._tail = (seq + 1, link)
         return True
 
     def _append_verdict(self, verdict: Verdict) -> None:
@@ -112,10 +116,9 @@ class Ledger(Reader):
                 "this ledger takes verdicts that its verifier has signed",
                 mend="earnest verifier run",
             )
-        self._append(verdict)
-        if self._signer is not None and self.signature(verdict.id) is None:
+        if self._append(verdict) and self._signer is not None:
             self._append(vouch(verdict, self._signer))
-            self._made.add(self._last()[0])
+            self._made.add(self._tail[0])
 
     def enrol(self) -> None:
         """Make the verifier's key the one that signs here: the first time a record, a stamp.
@@ -175,37 +178,34 @@ class Ledger(Reader):
         batch that is there already is left as it is.
         """
         wanted = frozenset(testable)
+        run, read = "", budget.Credit()
         with self._transaction():
             for finding in findings:
+                if finding.run != run:
+                    run, read = finding.run, budget.Credit()
                 known = self.earlier(finding) is not None
                 if not self._append(finding) or finding.id not in wanted or known:
                     continue
                 if budget.may_look(self._db, finding.table.table, finding.author.principal):
-                    self._append(budget.allocation(self._db, finding))
+                    self._append(budget.allocation(self._db, finding, read))
 
     def conclude(self, verdict: Verdict) -> Verdict:
         """Add a verdict; where the finding has one already, that one stands and is returned."""
-        self.enrol()
-        with self._transaction():
-            found = self.verdict(verdict.finding)
-            if found is not None:
-                return found
-            self.get(verdict.finding, Finding)
-            self._append_verdict(verdict)
-        return verdict
+        return self.conclude_all([verdict])[0]
 
     def conclude_all(self, verdicts: Sequence[Verdict]) -> list[Verdict]:
         """Add the verdicts of a batch, each as `conclude` does, in one transaction."""
         self.enrol()
-        standing = []
         with self._transaction():
-            for verdict in verdicts:
-                found = self.verdict(verdict.finding)
-                if found is None:
-                    self.get(verdict.finding, Finding)
-                    self._append_verdict(verdict)
-                standing.append(found or verdict)
-        return standing
+            return [self._conclude(verdict) for verdict in verdicts]
+
+    def _conclude(self, verdict: Verdict) -> Verdict:
+        found = self.verdict(verdict.finding)
+        if found is not None:
+            return found
+        self._there(verdict.finding)
+        self._append_verdict(verdict)
+        return verdict
 
     def revise(
         self,
@@ -250,7 +250,7 @@ class Ledger(Reader):
             found = self.retraction(finding)
             if found is not None:
                 return found
-            self.get(finding, Finding)
+            self._there(finding)
             retraction = Retraction(finding=finding, by=by, why=why)
             self._append(retraction)
         return retraction

@@ -37,6 +37,14 @@ class Reader:
         row = self._db.execute("SELECT seq, chain FROM record ORDER BY seq DESC LIMIT 1").fetchone()
         return (int(row[0]), str(row[1])) if row else (0, GENESIS)
 
+    def _there(self, finding: str) -> None:
+        """Raise `LedgerError` unless there is a finding with this id."""
+        row = self._db.execute(
+            "SELECT 1 FROM record r JOIN finding f ON f.seq = r.seq WHERE r.id = ?", (finding,)
+        ).fetchone()
+        if row is None:
+            raise LedgerError(f"the ledger has no finding {finding}")
+
     def get(self, name: str, kind: type[Kind]) -> Kind:
         """Return the record with this id, re-verified. Raises `LedgerError` or `RecordError`."""
         row = self._db.execute("SELECT data FROM record WHERE id = ?", (name,)).fetchone()
@@ -175,7 +183,7 @@ class Reader:
             "SELECT r.id FROM finding f JOIN record r ON r.seq = f.seq "
             "WHERE f.claim = ? AND f.table_id = ? AND r.id != ? AND f.retraction IS NULL "
             "AND f.word NOT IN ('', 'invalid', 'reproduced') ORDER BY f.seq LIMIT 1",
-            (short_key(finding), finding.table.table, finding.id),
+            (short_key(finding.claim), finding.table.table, finding.id),
         ).fetchone()
         return str(row[0]) if row else None
 

@@ -119,6 +119,7 @@ def connect(path: str) -> sqlite3.Connection:
         connection = sqlite3.connect(path, timeout=60, isolation_level=None)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA cache_size = -65536")  # KiB; the indexes of a large ledger
         _migrate(connection)
     except sqlite3.DatabaseError as error:
         raise LedgerError(f"{path} can't be opened as a ledger: {error}") from error

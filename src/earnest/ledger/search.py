@@ -14,7 +14,7 @@ import sqlite3
 from collections import Counter
 from typing import Final
 
-_COMMON: Final = 1000
+_COMMON: Final = 500
 _WORDS: Final = 16
 
 
