@@ -129,15 +129,39 @@ def _add_small(verbs: Any) -> None:
     verb.add_argument("what", choices=("list", "show", "report"))
     verb.add_argument("run", nargs="?", default="")
     _common(verb, "runs")
-    verb = verbs.add_parser("findings", help="list, search or show findings")
-    verb.add_argument("what", choices=("list", "search", "show"))
-    verb.add_argument("query", nargs="?", default="", help="words to search, or an id to show")
+    verb = verbs.add_parser("findings", help="list, search, show or retract findings")
+    verb.add_argument("what", choices=("list", "search", "show", "retract"))
+    verb.add_argument("query", nargs="?", default="", help="words to search, or an id")
+    verb.add_argument("--why", default="", metavar="TEXT", help="why it is retracted")
+    verb.add_argument(
+        "--by", default="", metavar="NAME", help="who retracts it (default: this account's name)"
+    )
     verb.add_argument("--word", default="", help="only with this verdict")
     verb.add_argument("--run", default="", help="only of this run")
     _common(verb, "findings")
     verb = verbs.add_parser("ledger", help="audit the ledger, or count what is in it")
     verb.add_argument("what", choices=("audit", "stats"))
+    verb.add_argument(
+        "--quick",
+        action="store_true",
+        help="hash and walk the chain, compare by SQL; without it all is derived anew",
+    )
+    verb.add_argument(
+        "--key",
+        default="",
+        metavar="PUBLIC",
+        help="the public key that must have signed (default: the one in the verifier's folder)",
+    )
     _common(verb, "ledger")
+    verb = verbs.add_parser(
+        "verifier",
+        help="show the key that signs verdicts, or verify what is queued",
+        epilog="Under an account of its own, with EARNEST_VERIFIER naming a folder that only it "
+        "can read, nobody else can sign: see docs/ledger.md.",
+    )
+    verb.add_argument("what", choices=("show", "run"))
+    verb.add_argument("--once", action="store_true", help="end when nothing is queued")
+    _common(verb, "verifier")
     verb = verbs.add_parser("doctor", help="the state of this machine, and what would mend it")
     _common(verb, "doctor")
 
@@ -161,9 +185,19 @@ def _add_proofs(verbs: Any) -> None:
     )
     _common(verb, "sandbox")
     verb = verbs.add_parser("bench", help="measure something beside its peers, in one run")
-    verb.add_argument("name", choices=("sandbox", "grader"))
+    verb.add_argument("name", choices=("sandbox", "grader", "ledger"))
     verb.add_argument(
-        "--seconds", type=float, default=60, help="how long `sandbox` measures (default: 60)"
+        "--seconds",
+        type=float,
+        default=60,
+        help="how long `sandbox` measures, and `ledger` its searches (default: 60)",
+    )
+    verb.add_argument(
+        "--findings",
+        type=int,
+        default=1_000_000,
+        metavar="N",
+        help="how many `ledger` writes first (default: a million)",
     )
     verb.add_argument(
         "--backend",

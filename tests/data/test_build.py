@@ -185,7 +185,9 @@ def test_what_was_retracted_teaches_nothing_replayed_or_new(tmp_path, built, old
     assert not withdrawn & {finding for _, finding, _, _ in told}
     # Nor is its pair of columns called unclaimed.
     pairs = {named(one.fact) for one in (before[0], fresh[0])}
-    assert not any(pair(question) in pairs for family, _, question, _ in told if family != "crossed")
+    assert not any(
+        pair(question) in pairs for family, _, question, _ in told if family != "crossed"
+    )
 
 
 def test_a_later_verdict_takes_the_place_of_the_one_that_was_taught(tmp_path, built, old):

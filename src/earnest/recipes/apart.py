@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
@@ -20,11 +21,13 @@ from typing import TYPE_CHECKING, Final
 from earnest.core.home import Home
 from earnest.core.protocols import Progress
 from earnest.core.records import Finding, TableRef, Verdict
+from earnest.core.sign import KeyFolder
 
 if TYPE_CHECKING:
     from earnest.verify.verifier import Verifier
 
 _DIE_WITH_PARENT: Final = 1  # PR_SET_PDEATHSIG
+_PAUSE_S: Final = 0.2
 _WORKERS: Final = max(1, min(8, os.cpu_count() or 1))
 _verifiers: dict[Path, Verifier] = {}  # of a verifying process
 _standing: list[ProcessPoolExecutor] = []
@@ -128,22 +131,49 @@ def _verifier(root: Path) -> Verifier:
 def _verify(root: Path, name: str) -> Verdict:
     from earnest.ledger.ledger import Ledger
 
-    with Ledger(Home(root).ledger) as ledger:
+    home = Home(root)
+    with Ledger(home.ledger, KeyFolder(home.verifier)) as ledger:
         found = ledger.verdict(name)
         if found is not None:
             return found
         return ledger.conclude(_verifier(root).check(ledger.get(name, Finding), ledger))
 
 
-def verify(home: Home, names: Sequence[str], progress: Progress) -> list[Verdict]:
-    """Verify queued findings, a process a core; what has a verdict keeps it.
+def _stamp(root: Path) -> int:
+    from earnest.ledger.ledger import Ledger
 
+    home = Home(root)
+    with Ledger(home.ledger, KeyFolder(home.verifier)) as ledger:
+        return ledger.stamp()
+
+
+def _await(home: Home, names: Sequence[str], progress: Progress) -> list[Verdict]:
+    """Wait until the verifier, under its own account, has concluded all of the findings."""
+    from earnest.ledger.ledger import Ledger
+
+    progress("waiting for the verifier's account (there: earnest verifier run)")
+    with Ledger(home.ledger) as ledger:
+        while True:
+            found = [ledger.verdict(name) for name in names]
+            verdicts = [verdict for verdict in found if verdict is not None]
+            if len(verdicts) == len(names):
+                return verdicts
+            time.sleep(_PAUSE_S)
+
+
+def verify(home: Home, names: Sequence[str], progress: Progress) -> list[Verdict]:
+    """Verify queued findings, a process a core, and stamp the chain; what has a verdict keeps it.
+
+    Where another account keeps the verifier's key, wait for that account's verdicts instead.
     Raises `SandboxError` where the sandbox failed: the findings it struck stay queued.
     """
     if not names:
         return []
+    if KeyFolder(home.verifier).elsewhere():
+        return _await(home, names, progress)
     with _standing_pool() as pool:
         wanted = [pool.submit(_verify, home.root, name) for name in names]
         for number, one in enumerate(as_completed(wanted), start=1):
             progress(f"verified {number} of {len(names)}: {one.result().word}")
+        pool.submit(_stamp, home.root).result()
         return [one.result() for one in wanted]

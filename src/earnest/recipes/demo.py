@@ -211,9 +211,11 @@ def _data(demo: Demo, tasks: Mapping[str, str]) -> dict[str, Any]:
     found, refs = _found(demo.home), _refs(demo, tasks)
     if not any(verdict.word == "confirmed" for _, verdict in found):
         raise EarnestError("nothing was confirmed, so there is nothing to learn")
+    with Ledger(demo.home.ledger) as ledger:
+        gone = ledger.retracted()
     before = ZERO.knowledge()
     items = exam_items(
-        [*before.findings, *found],
+        [*before.findings, *(pair for pair in found if pair[0].id not in gone)],
         [*before.tables, *refs],
         [f.id for f, _ in before.findings],
         demo.seed,
@@ -228,6 +230,7 @@ def _data(demo: Demo, tasks: Mapping[str, str]) -> dict[str, Any]:
         demo.dataset,
         demo.seed,
         exam=[item.question for item in items],
+        retracted=gone,
         licences={name: bundled(name).licence for name in TABLES},
     )
     _keep(demo.home, manifest)

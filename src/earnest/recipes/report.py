@@ -23,10 +23,14 @@ def rounded(value: float | None) -> float | None:
     return None if value is None else float(f"{value:.2g}")
 
 
-def row(finding: Finding, verdict: Verdict | None) -> dict[str, Any]:
-    """Return a finding as `run --json` and `findings list --json` print it."""
+def row(finding: Finding, verdict: Verdict | None, *, retracted: bool = False) -> dict[str, Any]:
+    """Return a finding as `run --json` and `findings list --json` print it.
+
+    One that was withdrawn has a key of its own, `retracted`.
+    """
     interval = verdict.interval if verdict else None
-    return {
+    gone = {"retracted": True} if retracted else {}
+    return gone | {
         "id": finding.id,
         "sentence": sentence(finding.claim),
         "claim": finding.claim.model_dump(mode="json"),

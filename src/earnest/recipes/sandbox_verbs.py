@@ -86,8 +86,12 @@ def _soak(options: argparse.Namespace, backend: str, home: Home, say: Progress) 
 
 
 def bench(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
-    """`bench sandbox|grader`."""
-    if options.name == "sandbox":
+    """`bench sandbox|grader|ledger`."""
+    if options.name == "ledger":
+        from earnest.ledger.bench import bench_ledger
+
+        report = bench_ledger(findings=options.findings, seconds=options.seconds, progress=say)
+    elif options.name == "sandbox":
         from earnest.sandbox.bench import bench_sandbox
 
         report = bench_sandbox(home.images, seconds=options.seconds, progress=say)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,10 @@ from earnest.core.events import read_events
 from earnest.core.home import Home
 from earnest.core.protocols import Model, Progress
 from earnest.core.records import WORDS, Finding, TableRef, Task, Verdict
-from earnest.recipes.report import counts, row, run_report, spoken
+from earnest.recipes.ledger_verbs import ledger as ledger
+from earnest.recipes.ledger_verbs import retract
+from earnest.recipes.ledger_verbs import verifier as verifier
+from earnest.recipes.report import row, run_report, spoken
 from earnest.recipes.sandbox_verbs import bench as bench
 from earnest.recipes.sandbox_verbs import sandbox as sandbox
 
@@ -24,11 +27,13 @@ if TYPE_CHECKING:
 Answer = tuple[int, dict[str, Any], str]
 
 
-def _lines(found: Sequence[tuple[Finding, Verdict | None]]) -> str:
+def _lines(found: Sequence[tuple[Finding, Verdict | None]], retracted: Collection[str] = ()) -> str:
     """Return findings for a terminal, a line each."""
     lines = []
     for finding, verdict in found:
         told = row(finding, verdict)
+        if finding.id in retracted:
+            told["sentence"] = f"RETRACTED: {told['sentence']}"
         effect = "" if told["effect"] is None else f"  (effect {told['effect']:+g})"
         lines.append(f"  {told['verdict']:<12} {finding.id[7:19]}  {told['sentence']}{effect}")
     return "\n".join(lines) or "  no findings"
@@ -162,9 +167,11 @@ def _run_row(path: Path) -> dict[str, Any]:
 
 
 def findings(options: argparse.Namespace, home: Home, say: Progress) -> Answer:  # noqa: ARG001
-    """`findings list|search WORDS|show ID`."""
+    """`findings list|search WORDS|show ID|retract ID --why TEXT`."""
     from earnest.ledger.ledger import Ledger
 
+    if options.what == "retract":
+        return retract(options, home)
     if options.word and options.word not in WORDS:
         raise UsageError(f"no verdict {options.word!r}", mend=f"choose from {', '.join(WORDS)}")
     with Ledger(home.ledger) as ledger:
@@ -175,7 +182,9 @@ def findings(options: argparse.Namespace, home: Home, say: Progress) -> Answer: 
             if options.what == "search"
             else ledger.findings(word=options.word, run=options.run)
         )
-    return 0, {"findings": [row(f, v) for f, v in found]}, _lines(found)
+        gone = ledger.retracted()
+    rows = [row(f, v, retracted=f.id in gone) for f, v in found]
+    return 0, {"findings": rows}, _lines(found, gone)
 
 
 def _shown(ledger: Any, home: Home, name: str) -> Answer:
@@ -183,42 +192,46 @@ def _shown(ledger: Any, home: Home, name: str) -> Answer:
     if not isinstance(finding, Finding):
         raise UsageError(f"{name} is a {finding.record}, not a finding")
     verdict = ledger.verdict(finding.id)
+    gone, signature = ledger.retraction(finding.id), None
+    if verdict:
+        signature = ledger.signature(verdict.id)
     script = home.blobs.get(finding.evidence.script).decode("utf-8", "replace")
     document = {
         "version": 1,
-        **row(finding, verdict),
+        **row(finding, verdict, retracted=gone is not None),
         "finding": finding.model_dump(mode="json"),
         "checks": [check.model_dump(mode="json") for check in verdict.checks] if verdict else [],
         "reason": verdict.reason if verdict else "",
         "script": script,
+        "history": _history(ledger, finding.id),
+        "retraction": {"by": gone.by, "why": gone.why} if gone else None,
+        "signature": signature.model_dump(mode="json")["envelope"] if signature else None,
     }
     checks = [f"  {c.name}: {c.detail}" for c in verdict.checks] if verdict else []
     reason = f"{verdict.word}: {verdict.reason}" if verdict else "queued"
-    lines = [finding.id, sentence(finding.claim), reason, *checks, "", script.rstrip()]
+    if gone:
+        reason = f"RETRACTED by {gone.by}: {gone.why}\n{reason}"
+    before = [f"  before: {one['word']}, then {one['because']}" for one in document["history"][:-1]]
+    lines = [finding.id, sentence(finding.claim), reason, *before, *checks, "", script.rstrip()]
     return 0, document, "\n".join(lines)
 
 
-def ledger(options: argparse.Namespace, home: Home, say: Progress) -> Answer:  # noqa: ARG001
-    """`ledger audit|stats`."""
-    from earnest.ledger.audit import audit
-    from earnest.ledger.ledger import Ledger
-
-    if options.what == "audit":
-        found = audit(home.ledger)
-        document = {
-            "version": 1,
-            "records": found.records,
-            "clean": found.clean,
-            "problem": found.problem,
-        }
-        words = f"{found.records} records: " + ("clean" if found.clean else found.problem)
-        return int(not found.clean), document, words
-    with Ledger(home.ledger) as opened:
-        number, chain = opened.head()
-        told = counts(opened.findings())
-    document = {"version": 1, "records": number, "chain": chain, "findings": told}
-    words = ", ".join(f"{count} {word}" for word, count in told.items())
-    return 0, document, f"{number} records, chain {chain}\nfindings: {words}"
+def _history(ledger: Any, finding: str) -> list[dict[str, Any]]:
+    """Return a finding's verdicts, oldest first, each with what took its place and why."""
+    told = ledger.history(finding)
+    later = [revision for _, revision in told[1:]]
+    rows = []
+    for (verdict, revision), following in zip(told, [*later, None], strict=True):
+        rows.append(
+            {
+                "verdict": verdict.id,
+                "word": verdict.word,
+                "kind": revision.kind if revision else "first",
+                "why": revision.why if revision else "",
+                "because": following.why if following else "",
+            }
+        )
+    return rows
 
 
 def doctor(options: argparse.Namespace, home: Home, say: Progress) -> Answer:  # noqa: ARG001

@@ -1,0 +1,128 @@
+"""The verbs `ledger` and `verifier`, and `findings retract`."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import time
+from dataclasses import asdict
+from typing import Any
+
+from earnest.core.errors import UsageError
+from earnest.core.home import Home
+from earnest.core.protocols import Progress
+from earnest.core.records import Finding
+from earnest.core.sign import KeyFolder
+
+Answer = tuple[int, dict[str, Any], str]
+_PAUSE_S = 1.0
+
+
+def ledger(options: argparse.Namespace, home: Home, say: Progress) -> Answer:  # noqa: ARG001
+    """`ledger audit|stats`."""
+    return _audit(options, home) if options.what == "audit" else _stats(home)
+
+
+def _audit(options: argparse.Namespace, home: Home) -> Answer:
+    from earnest.ledger.audit import audit
+
+    found = audit(
+        home.ledger,
+        keys=KeyFolder(home.verifier),
+        trusted=options.key,
+        deep=not options.quick,
+    )
+    document = {"version": 1, "clean": found.clean, **asdict(found)}
+    signed = f"signed by {found.key}, stamped up to record {found.stamped}"
+    if found.unsigned:
+        signed += f"; {found.unsigned} verdicts unsigned"
+    state = "clean" if found.clean else found.problem
+    words = f"{found.records} records: {state}\n{signed if found.key else 'not signed'}"
+    return int(not found.clean), document, words
+
+
+def _stats(home: Home) -> Answer:
+    from earnest.ledger.ledger import Ledger
+
+    with Ledger(home.ledger) as opened:
+        number, chain = opened.head()
+        told, budget, gone = opened.counts(), opened.stats(), len(opened.retracted())
+    document = {
+        "version": 1,
+        "records": number,
+        "chain": chain,
+        "findings": told,
+        "retracted": gone,
+        **budget,
+    }
+    words = ", ".join(f"{count} {word}" for word, count in told.items())
+    lines = [f"{number} records, chain {chain}", f"findings: {words}; {gone} of them retracted"]
+    lines += [
+        f"error budget of {one['principal']}: {one['tests']} tests, "
+        f"{one['rejections']} rejections, {one['spent']:.3g} spent, {one['left']:.3g} left, "
+        f"next share {one['next']:.2g}"
+        for one in budget["principals"]
+    ]
+    lines += [
+        f"table {one['table'][7:19]}: {one['looks']} of {one['limit']} looks at its sealed rows"
+        for one in budget["tables"]
+    ]
+    return 0, document, "\n".join(lines)
+
+
+def retract(options: argparse.Namespace, home: Home) -> Answer:
+    """`findings retract ID --why TEXT`."""
+    from earnest.ledger.ledger import Ledger
+
+    if not options.why.strip():
+        raise UsageError("a retraction says why", mend="--why TEXT")
+    with Ledger(home.ledger) as opened:
+        finding = opened.named(options.query)
+        if not isinstance(finding, Finding):
+            raise UsageError(f"{options.query} is a {finding.record}, not a finding")
+        by = options.by or getpass.getuser()
+        made = opened.retract(finding.id, by=by, why=options.why.strip())
+        taught = opened.trained_on(finding.id)
+    document = {"version": 1, "id": finding.id, "by": made.by, "why": made.why, **taught}
+    lines = [f"retracted by {made.by}: {made.why}"]
+    for what, names in taught.items():
+        lines += [f"  trained on it, {what}: {name}" for name in names]
+    if not any(taught.values()):
+        lines.append("  nothing was trained on it")
+    return 0, document, "\n".join(lines)
+
+
+def verifier(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
+    """`verifier show|run`."""
+    keys = KeyFolder(home.verifier)
+    if options.what == "show":
+        public, apart = keys.public(), keys.elsewhere()
+        document = {
+            "version": 1,
+            "public": public,
+            "folder": str(keys.root),
+            "another_account": apart,
+        }
+        whose = "kept by another account" if apart else "this account may use it"
+        words = f"{public}\n{keys.root}: {whose}" if public else "no key yet: none has signed"
+        return 0, document, words
+    keys.signer()  # an account that may not use it learns so at once
+    return _run(options, home, say)
+
+
+def _run(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
+    """Verify what is queued, and with no `--once` what will be, until it is interrupted."""
+    from earnest.ledger.ledger import Ledger
+    from earnest.recipes import apart
+
+    done = 0
+    while True:
+        with Ledger(home.ledger) as opened:
+            queued = opened.queued()
+        if queued:
+            done += len(apart.verify(home, queued, say))
+        elif options.once:
+            apart.close()
+            return 0, {"version": 1, "verified": done}, f"verified {done} findings"
+        else:
+            time.sleep(_PAUSE_S)
