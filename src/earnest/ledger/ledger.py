@@ -45,6 +45,9 @@ class Ledger(Reader):
         self._stamped: int | None = None
         self._tail = (0, GENESIS)
         self._db = connect(str(path))
+        if not self.head_path.exists() and self._last()[0] == 0:
+            # Before the first record: a crash after its commit must not leave it without a note.
+            self._note(self._last())
 
     @property
     def head_path(self) -> Path:
@@ -79,8 +82,11 @@ class Ledger(Reader):
             if self._stamped is not None and last[0] >= self._stamped + EVERY:
                 stamp = self._put_stamp()
         # Noted after the commit: a crash between leaves an older, still valid note.
-        write_whole(self.head_path, canonical({"chain": last[1], "seq": last[0]}))
+        self._note(last)
         self._keep(stamp)
+
+    def _note(self, last: tuple[int, str]) -> None:
+        write_whole(self.head_path, canonical({"chain": last[1], "seq": last[0]}))
 
     def _put_stamp(self) -> dict[str, Any] | None:
         """Put a stamp inside a transaction, where the key is at hand."""
