@@ -1,6 +1,8 @@
+import itertools
 import random
 import shutil
 import sqlite3
+import threading
 
 import pytest
 
@@ -114,6 +116,30 @@ def test_a_rewritten_note_of_the_end_is_found(path):
     assert "not the one that was noted" in audit(path).problem
     path.with_suffix(".head").unlink()
     assert "missing" in audit(path).problem
+
+
+def test_an_audit_while_others_write_is_clean(path, keys):
+    stop = threading.Event()
+
+    def write():
+        with Ledger(path, keys) as ledger:
+            for number in itertools.count():
+                one = finding(f"more{number}")
+                submit(ledger, one)
+                ledger.conclude(verdict(one, alpha=ledger.alpha(one.id)))
+                ledger.stamp()
+                if stop.is_set():
+                    return
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        found = [audit(path, keys=keys, deep=bool(number % 2)) for number in range(20)]
+    finally:
+        stop.set()
+        thread.join()
+    assert [one.problem for one in found if not one.clean] == []
+    assert found[-1].records > found[0].records
 
 
 def everything(path):

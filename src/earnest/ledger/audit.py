@@ -134,10 +134,10 @@ def _audit(
 ) -> None:
     second = _reading(path)
     try:
+        # Before the database: others may write meanwhile, and a note may only be older than it.
+        noted, own = read_head(head), _own_stamp(keys)
         records = _same_moment(db, second)
         state.stamps = dict(db.execute("SELECT seq, envelope FROM stamp"))
-        noted = read_head(head)
-        own = _own_stamp(keys)
         for seq in (*state.stamps, noted[0] if noted else 0):
             state.links[seq] = ""
         with ThreadPoolExecutor(1) as beside, _anew(state.deep, records) as anew:
