@@ -49,7 +49,7 @@ RUN mkdir -p /earnest-jail/work /earnest-jail/data && chmod 1777 /earnest-jail/w
 def wanted() -> list[str]:
     """Return what the image is to hold, `name==version`: what is installed here."""
     found = []
-    for name in (*TOP_LEVEL, "rfc8785"):
+    for name in TOP_LEVEL:
         try:
             version = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
