@@ -89,6 +89,7 @@ def test_what_cannot_be_split_is_an_error():
     [
         (frame(), "time:year"),
         (frame().drop(columns="year"), "iid"),
+        (pd.DataFrame({"ID": ["secret", "public", "none"] * 20, "x": ["1"] * 60}), "iid"),
         (
             frame().assign(year=["1990"] * 200).rename(columns={"g": "patient_id"}),
             "grouped:patient_id",

@@ -13,17 +13,19 @@ import hashlib
 import hmac
 import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from earnest.core.canon import canonical, digest, parse
-from earnest.core.errors import RecordError, UsageError
+from earnest.core.errors import RecordError, TableError, UsageError
 from earnest.core.home import Home, write_whole
 from earnest.core.records import TableRef
+from earnest.tasks.assume import Assumed, Assumption, Dates, Reading
 from earnest.tasks.read import read_table
 from earnest.tasks.split import Design, guess_design, sealed_rows
+from earnest.tasks.tidy import Tidied, tidy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +35,57 @@ def table_name(path: Path) -> str:
     """Return a table's name from its file's: lower case, words joined by underscores."""
     stem = path.name.split(".")[0].lower()
     return re.sub(r"\W+", "_", stem).strip("_") or "table"
+
+
+def _bytes(part: pd.DataFrame) -> bytes:
+    """Return the CSV of a part. By default pandas writes 33 rows at a time of 3,000 columns."""
+    chunk = max(1000, 1_000_000 // max(1, len(part.columns)))
+    text = part.to_csv(index=False, lineterminator="\n", chunksize=chunk)
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _designed(raw: pd.DataFrame, design: str, key: str, reading: Reading) -> tuple[Design, Tidied]:
+    """Return a table's design, guessed if it is empty, and its cells in one notation.
+
+    The columns that decide sides stay as they stand: two notations of one group would be one group
+    on two sides.
+    """
+    keep = {key} - {""}
+    if design:
+        chosen = Design.parse(design)
+        keep |= {chosen.column} if chosen.kind == "grouped" else set()
+        return chosen, tidy(raw, reading, keep=keep)
+    tidied = tidy(raw, reading, keep=keep)
+    chosen = guess_design(tidied.cells)
+    if chosen.kind == "grouped" and not tidied.cells[chosen.column].equals(raw[chosen.column]):
+        return chosen, tidy(raw, reading, keep=keep | {chosen.column})
+    return chosen, tidied
+
+
+def _in_order(
+    raw: pd.DataFrame, tidied: Tidied, column: str, reading: Reading, kept: dict[str, Any]
+) -> Tidied:
+    """Return a time series' cells, its times read in the order that is kept for the series.
+
+    `kept`: what earlier versions left; a date is read as it was then, or the cut-off would seal
+    other rows. Raises `TableError` where the order can't be decided, or contradicts.
+    """
+    before: Dates = kept.get("dates", "")
+    order = tidied.orders.get(column, "")
+    if column in tidied.doubtful and not before:
+        raise TableError(
+            f"nothing in {column!r} says whether the day or the month comes first",
+            mend="say it: --read dates=day-first, or dates=month-first",
+        )
+    if column in tidied.doubtful:
+        return tidy(raw, reading, before={column: before})
+    if before and order and order != before:
+        raise TableError(
+            f"{column!r} was read {before} when this series was sealed first, and is {order} now",
+            mend=f"--read dates={before} keeps the first reading; else give the file another name",
+        )
+    kept["dates"] = order or before
+    return tidied
 
 
 @dataclass(frozen=True)
@@ -66,15 +119,40 @@ class Registry:
         found = [self.get(path.parent.name) for path in self.home.tables.glob("*/table.json")]
         return sorted(found, key=lambda ref: (ref.name, ref.table))
 
+    def assumed(self, table: str) -> tuple[Assumption, ...]:
+        """Return what was assumed in reading a table. Raises `UsageError` or `RecordError`.
+
+        It tells a little of the whole file, sealed rows included: it is for who owns the file.
+        """
+        path = self.visible(table).parent / "table.json"
+        try:
+            told = parse(path.read_bytes()).get("assumed", ())
+            return tuple(Assumption.model_validate(one) for one in told)
+        except (OSError, AttributeError, ValueError) as error:
+            raise RecordError(f"{path} is damaged: {error}") from error
+
     def seal(
-        self, path: Path, *, design: str = "", fraction: float = 0.4, key: str = ""
+        self,
+        path: Path,
+        *,
+        design: str = "",
+        fraction: float = 0.4,
+        key: str = "",
+        reading: Reading | None = None,
     ) -> TableRef:
         """Split a file once and for all and register it; the same file again gives the same rows.
 
-        An empty `design` is guessed. Raises `TableError` or `UsageError`, naming the mend.
+        An empty `design` is guessed; `reading` says of the file what it doesn't say itself.
+        Raises `TableError` or `UsageError`, naming the mend.
         """
-        frame = read_table(path)
-        return self.seal_frame(frame, table_name(path), design=design, fraction=fraction, key=key)
+        reading, assumed = reading or Reading(), Assumed()
+        raw = read_table(path, reading, assumed)
+        if repeated := int(raw.duplicated().sum()):
+            said = "rows that repeat another one are kept"
+            assumed.add("duplicates", said, count=repeated)
+        chosen, tidied = _designed(raw, design, key, reading)
+        tidied = replace(tidied, assumed=assumed.all() + tidied.assumed)
+        return self._seal(raw, tidied, table_name(path), chosen, fraction, key, reading)
 
     def seal_frame(
         self,
@@ -85,33 +163,49 @@ class Registry:
         fraction: float = 0.4,
         key: str = "",
     ) -> TableRef:
-        """Split a frame of text cells; see `seal`."""
-        secret = self.home.secret()
+        """Split a frame of text cells as it stands; see `seal`."""
         chosen = Design.parse(design) if design else guess_design(frame)
-        with self._cut_offs(name, frame, chosen) as cut_offs:
+        return self._seal(frame, Tidied(frame), name, chosen, fraction, key, Reading())
+
+    def _seal(
+        self,
+        raw: pd.DataFrame,
+        tidied: Tidied,
+        name: str,
+        design: Design,
+        fraction: float,
+        key: str,
+        reading: Reading,
+    ) -> TableRef:
+        """Decide sides by the cells as they stand (times: as they read), write the unified ones."""
+        secret, deciding = self.home.secret(), raw
+        with self._cut_offs(name, raw, design) as kept:
+            if design.column in tidied.cells and design.kind == "time":
+                tidied = _in_order(raw, tidied, design.column, reading, kept)
+                deciding = raw.assign(**{design.column: tidied.cells[design.column]})
             mask, cut = sealed_rows(
-                frame, chosen, secret, fraction, key=key, cut_off=cut_offs.get("cut_off")
+                deciding, design, secret, fraction, key=key, cut_off=kept.get("cut_off")
             )
-            cut_offs["cut_off"] = cut
-        visible, hidden = (
-            part.to_csv(index=False, lineterminator="\n").encode("utf-8", "surrogatepass")
-            for part in (frame[~mask], frame[mask])
-        )
+            kept["cut_off"] = cut
+        cells = tidied.cells
+        visible, hidden = (_bytes(part) for part in (cells[~mask], cells[mask]))
         # Keyed, so that the id is no test for a guess at the sealed rows.
         commitment = hmac.new(secret, hidden, hashlib.sha256).hexdigest()
-        table = digest(canonical([name, str(chosen), digest(visible), commitment]))
+        table = digest(canonical([name, str(design), digest(visible), commitment]))
         ref = TableRef(
             name=name,
             table=table,
             visible=digest(visible),
-            design=str(chosen),
+            design=str(design),
             rows=int((~mask).sum()),
-            columns=tuple(frame.columns),
+            columns=tuple(cells.columns),
         )
-        self._write(ref, visible, hidden)
+        self._write(ref, visible, hidden, tidied.assumed)
         return ref
 
-    def _write(self, ref: TableRef, visible: bytes, hidden: bytes) -> None:
+    def _write(
+        self, ref: TableRef, visible: bytes, hidden: bytes, assumed: Sequence[Assumption]
+    ) -> None:
         bare = ref.table.removeprefix("sha256:")
         sealed = self.home.sealed / bare
         sealed.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -120,7 +214,11 @@ class Registry:
         folder = self.home.tables / bare / "visible"
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(folder / f"{ref.name}.csv", visible, mode=0o644)
-        write_whole(folder.parent / "table.json", canonical({"ref": ref.model_dump(mode="json")}))
+        note = {
+            "ref": ref.model_dump(mode="json"),
+            "assumed": [one.model_dump(mode="json") for one in assumed],
+        }
+        write_whole(folder.parent / "table.json", canonical(note))
 
     @contextlib.contextmanager
     def _cut_offs(self, name: str, frame: pd.DataFrame, design: Design) -> Iterator[dict[str, Any]]:

@@ -28,6 +28,7 @@ _GROUP_NAME: Final = re.compile(
     re.I,
 )
 _LEAST_UNITS: Final = 2
+_LEAST_GROUPS: Final = 6  # a column "ID" of four levels names kinds, not individuals
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def guess_design(frame: pd.DataFrame) -> Design:
     for name in frame.columns:
         levels = frame[name].nunique()
         repeated = _LEAST_UNITS < levels <= len(frame) / 2
-        if repeated and _GROUP_NAME.match(name):
+        if repeated and levels >= _LEAST_GROUPS and _GROUP_NAME.match(name):
             return Design("grouped", name)
         panel = [t for t in timed if t != name and not frame.duplicated([name, t]).any()]
         if repeated and panel:
@@ -137,11 +138,13 @@ def sealed_rows(
             texts = frame[design.column or key].tolist()
         else:
             columns = sorted(frame.columns)
-            texts = ["\x1f".join(row) for row in zip(*(frame[c] for c in columns), strict=True)]
+            cells = (frame[c].to_numpy(dtype=object) for c in columns)
+            texts = ["\x1f".join(row) for row in zip(*cells, strict=True)]
         mask = np.array([_keyed(secret, text) < fraction for text in texts], dtype=bool)
     if not 0 < mask.sum() < len(mask):
         raise TableError(
             f"the design {design} leaves one side of the split empty",
-            mend="bring more rows or groups, or choose another design",
+            mend="bring more rows or groups, or say another design: --design iid, grouped:COL or "
+            "time:COL",
         )
     return mask, cut
