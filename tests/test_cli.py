@@ -86,7 +86,8 @@ def test_errors_name_the_mend(arguments, says, capsys):
 def test_a_run_from_the_file_to_the_report(table, capsys):
     assert main(["run", "What is going on here?", "--data", str(table), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert set(told) == {"run", "status", "steps", "cost_usd", "findings", "report"}
+    assert set(told) == {"run", "status", "steps", "cost_usd", "findings", "report", "assumed"}
+    assert told["assumed"] == {"trial": []}
     found = {
         (f["claim"]["outcome"], f["claim"]["exposure"]): f["verdict"] for f in told["findings"]
     }
@@ -123,3 +124,59 @@ def test_an_interrupted_run_is_resumed(table, own_home, capsys):
     (run,) = (own_home / "runs").iterdir()
     assert main(["resume", run.name, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["status"] == "done"
+
+
+@pytest.fixture
+def messy(tmp_path):
+    rng = np.random.default_rng(1)
+    dose = rng.normal(50_000, 20_000, size=200)
+    cells = [
+        f'"${value:,.2f}";{n % 28 + 1:02}/03/2023;{value / 9 + rng.normal(0, 900):.1f};lab'
+        for n, value in enumerate(dose)
+    ]
+    path = tmp_path / "messy.csv"
+    path.write_text("Made by us\n\ndose;day;response;place\n" + "\n".join(cells) + "\nSource: us\n")
+    return path
+
+
+KINDS = {"preamble", "footer", "numbers", "currency", "dates", "constant"}
+
+
+def test_what_was_assumed_is_told_by_seal(messy, capsys):
+    assert main(["seal", str(messy), "--design", "iid", "--json"]) == 0
+    captured = capsys.readouterr()
+    told = json.loads(captured.out)
+    assert {one["what"] for one in told["assumed"]} == KINDS
+    assert all(f"messy: assumed: {what}: " in captured.err for what in KINDS)
+    assert told["columns"] == ["dose", "day", "response"]
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_what_was_assumed_is_told_by_run_and_in_its_report(messy, capsys):
+    assert main(["run", "?", "--data", str(messy), "--design", "iid", "--json"]) == 0
+    captured = capsys.readouterr()
+    told = json.loads(captured.out)
+    assert {one["what"] for one in told["assumed"]["messy"]} == KINDS
+    assert "assumed: currency" in captured.err
+    page = Path(told["report"]).read_text()
+    assert "What was assumed in reading the tables" in page
+    assert "$ is taken away" in page
+    confirmed = [f["claim"] for f in told["findings"] if f["verdict"] == "confirmed"]
+    assert any({c["outcome"], c["exposure"]} == {"dose", "response"} for c in confirmed)
+
+
+def test_how_a_file_is_read_can_be_said(tmp_path, capsys):
+    path = tmp_path / "t.csv"
+    rows = [f"{n % 12 + 1:02}/{n % 11 + 1:02}/{1960 + n},{n}" for n in range(60)]
+    path.write_text("date,x\n" + "\n".join(rows) + "\n")
+    assert main(["seal", str(path)]) == 2
+    assert "--read dates=day-first" in capsys.readouterr().err
+    assert main(["seal", str(path), "--read", "dates=day-first", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["design"] == "time:date"
+    assert main(["seal", str(path), "--read", "dates=backwards"]) == 2
+
+
+def test_a_slow_reading_is_told(table, monkeypatch, capsys):
+    monkeypatch.setattr("earnest.recipes.apart._SAY_EVERY_S", 0.05)
+    assert main(["seal", str(table)]) == 0
+    assert "reading trial.csv (0 MiB): " in capsys.readouterr().err

@@ -56,6 +56,14 @@ def _table_options(verb: argparse.ArgumentParser) -> None:
         help="share of rows kept sealed for verification (default: 0.4)",
     )
     verb.add_argument("--key", default="", metavar="COL", help="column that names a row")
+    verb.add_argument(
+        "--read",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="say of a file what it doesn't: dates=day-first or month-first, decimal=point or "
+        "comma, encoding=NAME, sheet=NAME. May be given more than once",
+    )
 
 
 def _add_run(verbs: Any) -> None:
@@ -71,7 +79,7 @@ def _add_run(verbs: Any) -> None:
         action="append",
         default=[],
         metavar="FILE",
-        help="a CSV (also gzipped) or Parquet file; may be given more than once",
+        help="a CSV, JSON, Parquet or Excel file, also gzipped; may be given more than once",
     )
     verb.add_argument(
         "--bundled",

@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -22,12 +22,14 @@ from earnest.core.home import Home
 from earnest.core.protocols import Progress
 from earnest.core.records import Finding, TableRef, Verdict
 from earnest.core.sign import KeyFolder
+from earnest.tasks.assume import Reading
 
 if TYPE_CHECKING:
     from earnest.verify.verifier import Verifier
 
 _DIE_WITH_PARENT: Final = 1  # PR_SET_PDEATHSIG
 _PAUSE_S: Final = 0.2
+_SAY_EVERY_S: Final = 2.0
 _WORKERS: Final = max(1, min(8, os.cpu_count() or 1))
 _verifiers: dict[Path, Verifier] = {}  # of a verifying process
 _standing: list[ProcessPoolExecutor] = []
@@ -85,10 +87,13 @@ def close() -> None:
         _standing.pop().shutdown(wait=True)
 
 
-def _seal(root: Path, path: Path, design: str, fraction: float, key: str) -> TableRef:
+def _seal(
+    root: Path, path: Path, design: str, fraction: float, key: str, reading: Reading
+) -> TableRef:
     from earnest.tasks.registry import Registry
 
-    return Registry(Home(root)).seal(path, design=design, fraction=fraction, key=key)
+    registry = Registry(Home(root))
+    return registry.seal(path, design=design, fraction=fraction, key=key, reading=reading)
 
 
 def _seal_bundled(root: Path, name: str) -> TableRef:
@@ -100,13 +105,34 @@ def _seal_bundled(root: Path, name: str) -> TableRef:
     return Registry(Home(root)).seal_frame(as_text(table.load()), name, design=table.design)
 
 
+def _patiently(wanted: Future[TableRef], path: Path, progress: Progress) -> TableRef:
+    """Wait for a table; where that takes long, say so every few seconds."""
+    began = time.monotonic()
+    while True:
+        try:
+            return wanted.result(timeout=_SAY_EVERY_S)
+        except TimeoutError:
+            if wanted.done():
+                raise
+            size = path.stat().st_size / 2**20 if path.exists() else 0
+            progress(f"reading {path.name} ({size:.0f} MiB): {time.monotonic() - began:.0f} s")
+
+
 def seal(
-    home: Home, paths: Sequence[Path], *, design: str = "", fraction: float = 0.4, key: str = ""
+    home: Home,
+    paths: Sequence[Path],
+    *,
+    design: str = "",
+    fraction: float = 0.4,
+    key: str = "",
+    reading: Reading | None = None,
+    progress: Progress = lambda _: None,
 ) -> list[TableRef]:
     """Split files once and for all, apart. Raises `TableError`, `UsageError`, `LackError`."""
+    how = (design, fraction, key, reading or Reading())
     with _pool(1) as pool:
-        wanted = [pool.submit(_seal, home.root, path, design, fraction, key) for path in paths]
-        return [one.result() for one in wanted]
+        wanted = [(pool.submit(_seal, home.root, path, *how), path) for path in paths]
+        return [_patiently(one, path, progress) for one, path in wanted]
 
 
 def seal_bundled(home: Home, names: Sequence[str]) -> list[TableRef]:

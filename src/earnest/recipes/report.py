@@ -12,8 +12,9 @@ from typing import Any
 
 from earnest.core.claims import sentence
 from earnest.core.home import Home, write_whole
-from earnest.core.records import WORDS, Finding, Verdict
+from earnest.core.records import WORDS, Finding, TableRef, Verdict
 from earnest.recipes.figures import COLOURS, Effect, forest
+from earnest.tasks.registry import Registry
 
 Found = tuple[Finding, Verdict | None]
 
@@ -102,10 +103,25 @@ def write_page(path: Path, template: str, values: Mapping[str, Any]) -> Path:
     return path
 
 
+def assumptions(home: Home, tables: Sequence[TableRef]) -> list[dict[str, Any]]:
+    """Return what was assumed in reading tables, a row each."""
+    return [
+        {"table": ref.name, "what": one.what, "line": one.line(), "count": one.count}
+        for ref in tables
+        for one in Registry(home).assumed(ref.table)
+    ]
+
+
 def run_report(
-    home: Home, run: str, prompt: str, summary: str, status: str, found: Sequence[Found]
+    home: Home,
+    run: str,
+    prompt: str,
+    summary: str,
+    status: str,
+    found: Sequence[Found],
+    tables: Sequence[TableRef] = (),
 ) -> Path:
-    """Write a run's `report.html` and return its path."""
+    """Write a run's `report.html` and return its path. `tables`: the registered ones it read."""
     values = {
         "run": run,
         "prompt": prompt,
@@ -114,6 +130,9 @@ def run_report(
         "spoken": spoken(found),
         "figure": effects(found),
         "cards": cards(home, found),
-        "tables": sorted({(f.table.name, f.table.design, f.table.rows) for f, _ in found}),
+        "tables": sorted(
+            {(ref.name, ref.design, ref.rows) for ref in (*tables, *(f.table for f, _ in found))}
+        ),
+        "assumed": assumptions(home, tables),
     }
     return write_page(home.runs / run / "report.html", "run.html", values)

@@ -39,26 +39,58 @@ def _lines(found: Sequence[tuple[Finding, Verdict | None]], retracted: Collectio
     return "\n".join(lines) or "  no findings"
 
 
-def _said(refs: Sequence[TableRef], say: Progress, how: str) -> None:
+def _said(home: Home, refs: Sequence[TableRef], say: Progress, how: str) -> None:
+    """Tell how tables were read: their size, their design, and what was assumed."""
+    from earnest.tasks.registry import Registry
+
     for ref in refs:
         say(
             f"{ref.name}: {ref.rows} visible rows, {len(ref.columns)} columns, "
             f"design {ref.design} ({how})"
         )
+        for one in Registry(home).assumed(ref.table):
+            say(f"  {ref.name}: assumed: {one.line()}{f' ({one.count:,})' if one.count else ''}")
+
+
+def _assumed(home: Home, refs: Sequence[TableRef]) -> dict[str, list[dict[str, Any]]]:
+    """Return what was assumed of each table, by its name."""
+    from earnest.tasks.registry import Registry
+
+    return {
+        ref.name: [one.model_dump(mode="json") for one in Registry(home).assumed(ref.table)]
+        for ref in refs
+    }
+
+
+def _sealed(options: argparse.Namespace, home: Home, files: list[Path], say: Progress) -> Any:
+    from earnest.recipes import apart
+    from earnest.tasks.assume import Reading
+
+    refs = apart.seal(
+        home,
+        files,
+        design=options.design,
+        fraction=options.seal,
+        key=options.key,
+        reading=Reading.parse(options.read),
+        progress=say,
+    )
+    _said(home, refs, say, "as given" if options.design else "guessed; set it with --design")
+    return refs
 
 
 def seal(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     """`seal FILE`."""
-    from earnest.recipes import apart
-
-    (ref,) = apart.seal(
-        home, [options.file], design=options.design, fraction=options.seal, key=options.key
-    )
-    _said([ref], say, "as given" if options.design else "guessed; set it with --design")
     from earnest.tasks.registry import Registry
 
+    (ref,) = _sealed(options, home, [options.file], say)
     folder = Registry(home).visible(ref.table)
-    document = {"version": 1, **ref.model_dump(mode="json"), "folder": str(folder)}
+    document = {
+        "version": 1,
+        **ref.model_dump(mode="json"),
+        "folder": str(folder),
+        "assumed": _assumed(home, [ref])[ref.name],
+    }
     return 0, document, f"sealed: {ref.table}\nwhat an agent may see: {folder}"
 
 
@@ -71,12 +103,9 @@ def run(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     if not options.data and not options.bundled:
         raise UsageError("no table to look at", mend="name one: --data FILE (or --bundled NAME)")
     model = open_model(options.model)
-    refs = apart.seal(
-        home, options.data, design=options.design, fraction=options.seal, key=options.key
-    )
-    _said(refs, say, "as given" if options.design else "guessed; set it with --design")
+    refs = _sealed(options, home, options.data, say)
     bundled = apart.seal_bundled(home, options.bundled)
-    _said(bundled, say, "as catalogued")
+    _said(home, bundled, say, "as catalogued")
     refs += bundled
     task = research.make_task(options.prompt, refs, public=bool(options.bundled))
     name = research.new_run()
@@ -109,12 +138,14 @@ def _researched(
         outcome = research.research(
             home, run, task, model, sandbox, say, budget=how.budget, hosts=how.hosts
         )
-    return _told(home, task.prompt, outcome)
+    return _told(home, task, outcome)
 
 
-def _told(home: Home, prompt: str, outcome: Any) -> Answer:
+def _told(home: Home, task: Task, outcome: Any) -> Answer:
     result, found = outcome.result, outcome.findings
-    report = run_report(home, outcome.run, prompt, result.final, result.status, found)
+    report = run_report(
+        home, outcome.run, task.prompt, result.final, result.status, found, task.tables
+    )
     document = {
         "run": outcome.run,
         "status": result.status,
@@ -122,6 +153,7 @@ def _told(home: Home, prompt: str, outcome: Any) -> Answer:
         "cost_usd": result.usage.cost_usd,
         "findings": [row(finding, verdict) for finding, verdict in found],
         "report": str(report),
+        "assumed": _assumed(home, task.tables),
     }
     reason = f" ({result.reason})" if result.reason else ""
     words = f"{result.status}{reason}: {spoken(found)}\n{_lines(found)}\nreport: {report}"
@@ -145,7 +177,8 @@ def runs(options: argparse.Namespace, home: Home, say: Progress) -> Answer:  # n
         found = ledger.findings(run=options.run)
     report = home.runs / options.run / "report.html"
     if options.what == "report":
-        run_report(home, options.run, task.prompt, told["final"], told["status"], found)
+        ended = (told["final"], told["status"])
+        run_report(home, options.run, task.prompt, *ended, found, task.tables)
         return 0, {"version": 1, "report": str(report)}, str(report)
     document = {"version": 1, **told, "findings": [row(f, v) for f, v in found]}
     return 0, document, f"{told['run']}: {told['status']}, {told['steps']} steps\n{_lines(found)}"
