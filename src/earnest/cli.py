@@ -137,12 +137,23 @@ def _add_small(verbs: Any) -> None:
     verb.add_argument("what", choices=("list", "show", "report"))
     verb.add_argument("run", nargs="?", default="")
     _common(verb, "runs")
-    verb = verbs.add_parser("findings", help="list, search, show or retract findings")
-    verb.add_argument("what", choices=("list", "search", "show", "retract"))
+    verb = verbs.add_parser(
+        "findings",
+        help="list, search, show, export or retract findings",
+        epilog="export writes an RO-Crate that a stranger can check and run again without Earnest",
+    )
+    verb.add_argument("what", choices=("list", "search", "show", "export", "retract"))
     verb.add_argument("query", nargs="?", default="", help="words to search, or an id")
     verb.add_argument("--why", default="", metavar="TEXT", help="why it is retracted")
     verb.add_argument(
         "--by", default="", metavar="NAME", help="who retracts it (default: this account's name)"
+    )
+    verb.add_argument("--out", type=Path, metavar="DIR", help="new folder for the export")
+    verb.add_argument(
+        "--most-mib",
+        type=float,
+        default=32,
+        help="larger files stay out of an export and are named (default: 32)",
     )
     verb.add_argument("--word", default="", help="only with this verdict")
     verb.add_argument("--run", default="", help="only of this run")

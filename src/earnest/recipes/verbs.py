@@ -200,7 +200,7 @@ def _run_row(path: Path) -> dict[str, Any]:
 
 
 def findings(options: argparse.Namespace, home: Home, say: Progress) -> Answer:  # noqa: ARG001
-    """`findings list|search WORDS|show ID|retract ID --why TEXT`."""
+    """`findings list|search WORDS|show ID|export ID --out DIR|retract ID --why TEXT`."""
     from earnest.ledger.ledger import Ledger
 
     if options.what == "retract":
@@ -210,6 +210,8 @@ def findings(options: argparse.Namespace, home: Home, say: Progress) -> Answer: 
     with Ledger(home.ledger) as ledger:
         if options.what == "show":
             return _shown(ledger, home, options.query)
+        if options.what == "export":
+            return _exported(ledger, home, options)
         found = (
             ledger.search(options.query)
             if options.what == "search"
@@ -220,10 +222,48 @@ def findings(options: argparse.Namespace, home: Home, say: Progress) -> Answer: 
     return 0, {"findings": rows}, _lines(found, gone)
 
 
-def _shown(ledger: Any, home: Home, name: str) -> Answer:
+def _finding(ledger: Any, name: str) -> Finding:
     finding = ledger.named(name)
     if not isinstance(finding, Finding):
         raise UsageError(f"{name} is a {finding.record}, not a finding")
+    return finding
+
+
+def _exported(ledger: Any, home: Home, options: argparse.Namespace) -> Answer:
+    from earnest.recipes.export import export
+    from earnest.sandbox.choose import open_sandbox
+
+    if options.out is None:
+        raise UsageError("an export needs a new folder", mend="name it: --out DIR")
+    finding = _finding(ledger, options.query)
+    with contextlib.closing(open_sandbox(home.images)) as sandbox:
+        done = export(
+            home,
+            finding,
+            ledger.verdict(finding.id),
+            sandbox,
+            options.out,
+            most_mib=options.most_mib,
+        )
+    document = {
+        "version": 1,
+        "id": finding.id,
+        "folder": str(done.folder),
+        "metadata": done.metadata,
+        "files": dict(done.hashes),
+        "left_out": list(done.left_out),
+        "differs": done.differs,
+    }
+    lines = [f"{done.folder}: {len(done.hashes)} files, metadata {done.metadata}"]
+    lines += [f"  left out, too large: {name}" for name in done.left_out]
+    lines += [f"  the script does not give the declared numbers here: {done.differs}"] * bool(
+        done.differs
+    )
+    return int(bool(done.differs)), document, "\n".join(lines)
+
+
+def _shown(ledger: Any, home: Home, name: str) -> Answer:
+    finding = _finding(ledger, name)
     verdict = ledger.verdict(finding.id)
     gone, signature = ledger.retraction(finding.id), None
     if verdict:

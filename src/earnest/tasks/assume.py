@@ -1,7 +1,7 @@
 """What was assumed in reading a file: a typed list that is kept with the table and shown.
 
-A count is of cells, rows or lines of the whole file, so that a list of them is for who owns the
-file, and not for a jail: it says a little of the sealed rows too.
+A count is of cells, rows or lines of the whole file, and an example may be a sealed row's cell, so
+that the list is for who owns the file: no jail sees it, and it goes into no export.
 """
 
 from __future__ import annotations
