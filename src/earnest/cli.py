@@ -204,7 +204,7 @@ def _add_proofs(verbs: Any) -> None:
     )
     _common(verb, "sandbox")
     verb = verbs.add_parser("bench", help="measure something beside its peers, in one run")
-    verb.add_argument("name", choices=("sandbox", "grader", "ledger"))
+    verb.add_argument("name", choices=("sandbox", "grader", "ledger", "discoveries"))
     verb.add_argument(
         "--seconds",
         type=float,
@@ -224,6 +224,14 @@ def _add_proofs(verbs: Any) -> None:
         metavar="NAME",
         help="what `grader` grades in (default: what this machine gets)",
     )
+    for name, count, what in (
+        ("ledgers", 20, "simulated ledgers of `discoveries`"),
+        ("tables", 100, "tables a ledger"),
+        ("composites", 200, "tables of noise with 100 composite claims each"),
+        ("seed", 0, "seed of `discoveries`"),
+    ):
+        told = f"{what} (default: {count})"
+        verb.add_argument(f"--{name}", type=int, default=count, metavar="N", help=told)
     _common(verb, "bench")
 
 

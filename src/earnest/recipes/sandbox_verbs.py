@@ -86,7 +86,9 @@ def _soak(options: argparse.Namespace, backend: str, home: Home, say: Progress) 
 
 
 def bench(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
-    """`bench sandbox|grader|ledger`."""
+    """`bench sandbox|grader|ledger|discoveries`."""
+    if options.name == "discoveries":
+        return _discoveries(options, say)
     if options.name == "ledger":
         from earnest.ledger.bench import bench_ledger
 
@@ -102,3 +104,17 @@ def bench(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     lines = [f"{row['what']:<44} {row['value']:>12.4g} {row['unit']}" for row in report["rows"]]
     lines += [f"{name:<44} {value:>12.4g}" for name, value in report["ratios"].items()]
     return 0, report, "\n".join(lines)
+
+
+def _discoveries(options: argparse.Namespace, say: Progress) -> Answer:
+    from earnest.recipes.discoveries_bench import bench as bench_discoveries
+    from earnest.recipes.discoveries_figures import table
+
+    report = bench_discoveries(
+        ledgers=options.ledgers,
+        tables=options.tables,
+        composites=options.composites,
+        seed=options.seed,
+        progress=say,
+    )
+    return 0, report, table(report)

@@ -11,7 +11,7 @@ In groups, what varies inside them is asked of within groups, as the verifier do
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 Word = Literal["true", "null", "wrong-way", "overstated", "trivial"]
 POPULATION: Final = 200_000
 _FIRST_LOOK: Final = 20_000
-_SURE: Final = 8.0
+_SURE: Final = 6.0
 _SEEN: Final = 4.0
 _FINE: Final = 40
 
@@ -84,12 +84,23 @@ class Oracle:
     seed: int = 0
     population: int = POPULATION
     _drawn: dict[int, Sample] = field(default_factory=dict, repr=False)
+    _told: dict[Claim, Truth] = field(default_factory=dict, repr=False)
 
     def truth(self, claim: Claim) -> Truth:
         """Say whether a claim about this world is true. Raises `KeyError` for other columns."""
+        if claim not in self._told:
+            self._told[claim] = self._truth(claim)
+        return self._told[claim]
+
+    def trivial(self, claim: Claim) -> bool:
+        """Say whether a claim's columns say the same by construction, whatever its direction."""
         outcome, exposure = self._root(claim.outcome), self._root(claim.exposure)
-        if outcome == exposure or self._part(outcome, exposure) or self._part(exposure, outcome):
+        return outcome == exposure or self._part(outcome, exposure) or self._part(exposure, outcome)
+
+    def _truth(self, claim: Claim) -> Truth:
+        if self.trivial(claim):
             return Truth("trivial")
+        outcome, exposure = self._root(claim.outcome), self._root(claim.exposure)
         fixed = {self._root(name) for name in claim.adjust_for}
         itself = bool(fixed & {outcome, exposure})  # by a copy: nothing is left to vary
         if itself or separated(
@@ -144,7 +155,7 @@ class Oracle:
             self._drawn[size] = draw(self.world, size, rng)
         sample = self._drawn[size]
         y, x = sample.values[claim.outcome], self._exposure(claim, sample)
-        keep = ~(np.isnan(y) | np.isnan(x)) & self._selected(claim, sample)
+        keep = ~(np.isnan(y) | np.isnan(x)) & selected(self.world, sample.values, claim.subset)
         for name in claim.adjust_for:
             keep &= ~np.isnan(sample.values[name])
         strata = self._strata(claim, sample, keep)
@@ -171,19 +182,6 @@ class Oracle:
             out |= (found == 0) & (values != levels.index(claim.versus))
         return np.where(out, np.nan, found)
 
-    def _selected(self, claim: Claim, sample: Sample) -> Rows:
-        import numpy as np
-
-        rows = np.ones(len(sample.groups), dtype=bool)
-        for each in parse_conjunction(claim.subset):
-            values, levels = sample.values[each.name], self.world.node[each.name].levels
-            if isinstance(each.literal, str):
-                same = values == levels.index(each.literal)
-                rows &= same if each.comparison == "==" else ~same & ~np.isnan(values)
-            else:
-                rows &= np.asarray(each.holds(values), dtype=bool)
-        return rows
-
     def _strata(self, claim: Claim, sample: Sample, keep: Rows) -> npt.NDArray[np.intp]:
         """Return a code a row for what is held fixed; numeric columns in forty fine parts."""
         import numpy as np
@@ -198,24 +196,42 @@ class Oracle:
         return codes
 
 
+def selected(world: World, values: Mapping[str, Floats], subset: str) -> Rows:
+    """Return which rows a subset of a claim names, given the columns as numbers and codes."""
+    import numpy as np
+
+    rows = np.ones(len(next(iter(values.values()))), dtype=bool)
+    for each in parse_conjunction(subset):
+        column, levels = values[each.name], world.node[each.name].levels
+        if isinstance(each.literal, str):
+            same = column == levels.index(each.literal)
+            rows &= same if each.comparison == "==" else ~same & ~np.isnan(column)
+        else:
+            rows &= np.asarray(each.holds(column), dtype=bool)
+    return rows
+
+
 def _pooled(y: Floats, x: Floats, strata: npt.NDArray[np.intp], indicator: bool) -> float:
     """Return rank-biserial correlation or Spearman's rho, pooled over strata."""
     import numpy as np
 
     code = np.unique(strata, return_inverse=True)[1]
     sizes = np.bincount(code)
-    a = _ranked(y, code, sizes)
+    a = ranked(y, code, sizes)
     if indicator:
         ones = np.bincount(code, weights=x)
         pairs = float((ones * (sizes - ones)).sum())
         return float(2 * (a @ x) / pairs) if pairs else 0.0
-    b = _ranked(x, code, sizes)
+    b = ranked(x, code, sizes)
     scale = math.sqrt((a @ a) * (b @ b))
     return float(a @ b) / scale if scale else 0.0
 
 
-def _ranked(values: Floats, code: npt.NDArray[np.intp], sizes: npt.NDArray[np.intp]) -> Floats:
-    """Return mid-ranks within strata, centred on 0, without a loop over strata."""
+def ranked(values: Floats, code: npt.NDArray[np.intp], sizes: npt.NDArray[np.intp]) -> Floats:
+    """Return mid-ranks within strata, centred on 0, without a loop over strata.
+
+    `values`, `code` (from 0, none left out): shape (n,); `sizes`: the rows of each code.
+    """
     import numpy as np
 
     order = np.lexsort((values, code))

@@ -1,0 +1,75 @@
+"""The recipe behind `earnest bench discoveries`: run all, then put the figures together."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, TypeVar
+
+from earnest.core.errors import UsageError
+from earnest.core.protocols import Progress
+from earnest.recipes import discoveries_figures as figures
+from earnest.recipes.composites import fooled_all
+from earnest.recipes.discoveries import Ledger, one_ledger
+from earnest.sandbox.bench import machine
+
+Work = TypeVar("Work")
+Result = TypeVar("Result")
+
+_MOST: Final = 1000
+
+
+def _quiet() -> None:
+    """Leave Ctrl-C to the parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def spread(
+    work: Callable[[Work], Result], todo: Sequence[Work], say: Progress, what: str
+) -> Iterator[Result]:
+    """Do pieces of work in a process a core, and yield results in their order.
+
+    Leaving early (Ctrl-C) ends the processes.
+    """
+    if not todo:
+        return
+    workers = min(len(os.sched_getaffinity(0)), len(todo))
+    every = max(1, len(todo) // 20)
+    with multiprocessing.get_context("fork").Pool(workers, _quiet) as pool:
+        for done, result in enumerate(pool.imap(work, todo), 1):
+            if done % every == 0 or done == len(todo):
+                say(f"{what}: {done} of {len(todo)}")
+            yield result
+
+
+def _ledger(task: tuple[int, int, int]) -> Ledger:
+    return one_ledger(*task)
+
+
+def bench(
+    *, ledgers: int, tables: int, composites: int, seed: int, progress: Progress
+) -> dict[str, Any]:
+    """Simulate, and return the contract's document with `goals`. Equal arguments, equal figures.
+
+    `composites`: tables of noise on which an author tries 100 composite claims each.
+    """
+    for name, count in (("--ledgers", ledgers), ("--tables", tables), ("--composites", composites)):
+        if not 0 <= count <= _MOST:
+            raise UsageError(f"{name} {count}", mend=f"choose from 0 to {_MOST}")
+    if not tables:
+        ledgers = 0
+    tasks = [(seed, number, tables) for number in range(ledgers)]
+    told = list(spread(_ledger, tasks, progress, f"ledgers of {tables} tables"))
+    seeds = [seed * _MOST + number for number in range(composites)]
+    fooled = list(spread(fooled_all, seeds, progress, "tables of noise"))
+    rows = figures.rows(told, fooled)
+    ratios = figures.ratios(rows)
+    return {
+        "name": "discoveries",
+        "machine": machine(),
+        "rows": rows,
+        "ratios": ratios,
+        "goals": figures.goals(ratios),
+    }
