@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from earnest.recipes.composites import SHOWINGS
+from earnest.recipes.composites import SHOWINGS, padded
 from earnest.recipes.discoveries import AUTHORS, WAYS, Ledger, Tally
 from earnest.tasks.worlds import SIZES
 
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 RESAMPLES: Final = 2000
 _SPANS: Final = ((1, 10), (11, 50), (51, 10_000))
-_EXACTLY: Final = 0.95
+_LEVEL: Final = 0.95
+_PADDED: Final = 5
 
 
 def _row(what: str, value: float, unit: str, n: int) -> dict[str, Any]:
@@ -42,7 +43,7 @@ def false_share(
     ledgers, tables = made.shape
     rng = np.random.Generator(np.random.PCG64(seed))
     picks = rng.multinomial(tables, [1 / tables] * tables, size=(RESAMPLES, ledgers))
-    return float(mean(np.ones_like(made))), float(np.quantile(mean(picks), _EXACTLY))
+    return float(mean(np.ones_like(made))), float(np.quantile(mean(picks), _LEVEL))
 
 
 def _counts(tallies: Sequence[Sequence[Tally]], way: int) -> tuple[Any, Any]:
@@ -144,6 +145,16 @@ def _composite_rows(fooled: Sequence[Sequence[bool]]) -> list[dict[str, Any]]:
     return rows
 
 
+def _padded_rows() -> list[dict[str, Any]]:
+    found = []
+    for paid in (True, False):
+        false = [padded(seed, paid=paid) for seed in range(_PADDED)]
+        what = f"100 tables, 20 trivial claims ({'' if paid else 'not '}paid for), 20 null ones"
+        mean = sum(false) / _PADDED
+        found.append(_row(f"{what}: null claims confirmed", mean, "claims", 2000))
+    return found
+
+
 def rows(ledgers: Sequence[Ledger], fooled: Sequence[Sequence[bool]]) -> list[dict[str, Any]]:
     """Return all figures of a run as rows of the contract."""
     found: list[dict[str, Any]] = []
@@ -151,7 +162,9 @@ def rows(ledgers: Sequence[Ledger], fooled: Sequence[Sequence[bool]]) -> list[di
         tallies = [ledger.tallies[author] for ledger in ledgers]
         found += _false_rows(author, tallies) + _power_rows(author, tallies)
         found += _reason_rows(author, tallies)
-    return found + (_court_rows(ledgers) if ledgers else []) + _composite_rows(fooled)
+    if ledgers:
+        found += _court_rows(ledgers) + _padded_rows()
+    return found + _composite_rows(fooled)
 
 
 _RATIOS: Final = {
