@@ -1,12 +1,15 @@
 import base64
+import os
 import stat
+import tempfile
+from pathlib import Path
 
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from earnest.core.canon import digest, parse
-from earnest.core.errors import RecordError
+from earnest.core.errors import LackError, RecordError
 from earnest.core.sign import (
     PAYLOAD,
     STAMP,
@@ -99,3 +102,37 @@ def test_a_damaged_key_is_named(tmp_path):
         KeyFolder(tmp_path).signer()
     with pytest.raises(RecordError, match=r"public\.pem"):
         KeyFolder(tmp_path).public()
+
+
+def test_a_lost_key_is_not_made_anew_in_silence(tmp_path):
+    folder = KeyFolder(tmp_path)
+    folder.publish(folder.signer().public)
+    (tmp_path / "key.pem").unlink()
+    with pytest.raises(LackError, match="is gone"):
+        folder.signer()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="another account is needed: run as root")
+def test_another_account_may_read_the_public_key_only():
+    with tempfile.TemporaryDirectory(prefix="earnest-test-") as name:
+        Path(name).chmod(0o755)
+        folder = KeyFolder(Path(name) / "verifier")
+        folder.publish(folder.signer().public)
+        assert not folder.elsewhere()
+        public = folder.public()
+        os.seteuid(65534)
+        try:
+            assert folder.elsewhere()
+            assert folder.public() == public
+            with pytest.raises(LackError, match="may not use"):
+                folder.signer()
+        finally:
+            os.seteuid(0)
+        folder.root.chmod(0o700)
+        os.seteuid(65534)
+        try:
+            assert folder.elsewhere()
+            with pytest.raises(LackError, match="can't be read"):
+                folder.public()
+        finally:
+            os.seteuid(0)

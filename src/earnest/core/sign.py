@@ -137,13 +137,21 @@ class KeyFolder:
         return self.root / "stamp.json"
 
     def public(self) -> str:
-        """Return the public key that was published; empty where none was. Raises `RecordError`."""
+        """Return the public key that was published; empty where none was.
+
+        Raises `RecordError` where it is no key, `LackError` where it can't be read.
+        """
         from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
         try:
             data = (self.root / "public.pem").read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             return ""
+        except PermissionError as error:
+            raise LackError(
+                f"the verifier's public key in {self.root} can't be read",
+                mend=f"under the verifier's account: chmod 755 {self.root}",
+            ) from error
         try:
             raw = load_pem_public_key(data).public_bytes_raw()  # type: ignore[union-attr]
         except (ValueError, AttributeError, TypeError) as error:
@@ -167,6 +175,8 @@ class KeyFolder:
         path = self.root / "key.pem"
         try:
             if not path.exists():
+                if self.public():
+                    raise LackError(f"{path} is gone", mend="put it back from a copy")
                 self._make(path)
             key = load_pem_private_key(path.read_bytes(), password=None)
         except PermissionError as error:
