@@ -61,7 +61,9 @@ def test_retracting_says_what_was_trained_on_it_and_it_stays_findable(found, own
     assert main(["findings", "show", found.id[:20]]) == 0
     assert "RETRACTED by ada: wrong units" in capsys.readouterr().out
     assert told(capsys, "ledger", "stats")["retracted"] == 1
-    assert told(capsys, "ledger", "audit")["clean"]
+    audited = told(capsys, "ledger", "audit")
+    assert audited["clean"]
+    assert audited["stamped"] == audited["records"]
 
 
 def test_a_retraction_says_why(found, capsys):

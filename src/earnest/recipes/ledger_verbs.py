@@ -83,6 +83,10 @@ def retract(options: argparse.Namespace, home: Home) -> Answer:
         by = options.by or getpass.getuser()
         made = opened.retract(finding.id, by=by, why=options.why.strip())
         taught = opened.trained_on(finding.id)
+    keys = KeyFolder(home.verifier)
+    if keys.public() and not keys.elsewhere():
+        with Ledger(home.ledger, keys) as opened:
+            opened.stamp()
     document = {"version": 1, "id": finding.id, "by": made.by, "why": made.why, **taught}
     lines = [f"retracted by {made.by}: {made.why}"]
     for what, names in taught.items():
