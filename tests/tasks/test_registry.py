@@ -163,3 +163,16 @@ def test_the_order_of_a_series_dates_is_kept_with_its_cut_off(home, tmp_path):
     series(path, [*doubtful, "01/31/2000"], range(41))
     with pytest.raises(TableError, match="was read day-first"):
         registry.seal(path)
+
+
+def test_an_index_that_comes_and_goes_moves_no_row(home, tmp_path):
+    rows = [f"car {n},{n},{n * n % 13}" for n in range(90)]
+    registry, path = Registry(home), tmp_path / "t.csv"
+    path.write_text(",x,y\n" + "\n".join(rows) + "\n")
+    first = registry.seal(path, design="iid")
+    assert first.columns == ("x", "y")
+    path.write_text(",x,y\n" + "\n".join([*rows, "car 3,1000,1"]) + "\n")
+    second = registry.seal(path, design="iid")
+    assert second.columns == ("Unnamed: 0", "x", "y")
+    hidden = set(pd.read_csv(registry.sealed(first.table)).x)
+    assert not hidden & set(pd.read_csv(registry.visible(second.table) / "t.csv").x)

@@ -18,6 +18,7 @@ from earnest.tasks.assume import Assumed, Reading
 from earnest.tasks.formats import as_csv
 from earnest.tasks.layout import Layout, lay_out
 from earnest.tasks.source import source
+from earnest.tasks.split import UNNAMED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,10 +87,9 @@ def _named(frame: pd.DataFrame, layout: Layout | None, assumed: Assumed) -> pd.D
 def _without_index(frame: pd.DataFrame, assumed: Assumed) -> pd.DataFrame:
     """Leave out an index that some program wrote along: a first column without a name.
 
-    Whole numbers are one even where they begin again (rows were appended), so that what a row
-    says does not change with the rows below it.
+    Whole numbers are one even where they begin again, since rows were appended.
     """
-    if len(frame.columns) < 2 or not re.fullmatch(r"Unnamed: \d+|", frame.columns[0]):
+    if len(frame.columns) < 2 or not UNNAMED.fullmatch(frame.columns[0]):
         return frame
     cells = frame.iloc[:, 0]
     if not (cells.is_unique or cells.str.fullmatch(r"\d+").all()):

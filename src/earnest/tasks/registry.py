@@ -24,7 +24,7 @@ from earnest.core.home import Home, write_whole
 from earnest.core.records import TableRef
 from earnest.tasks.assume import Assumed, Assumption, Dates, Reading
 from earnest.tasks.read import read_table
-from earnest.tasks.split import Design, guess_design, sealed_rows
+from earnest.tasks.split import Design, guess_design, own_names, sealed_rows
 from earnest.tasks.tidy import Tidied, tidy
 
 if TYPE_CHECKING:
@@ -226,7 +226,7 @@ class Registry:
         if design.kind != "time":
             yield {}
             return
-        series = digest(canonical([name, design.column, sorted(frame.columns)]))
+        series = digest(canonical([name, design.column, own_names(frame)]))
         path = self.home.sealed / "cut-offs" / f"{series.removeprefix('sha256:')}.json"
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)

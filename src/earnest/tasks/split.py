@@ -27,6 +27,7 @@ _GROUP_NAME: Final = re.compile(
     r"(_?id)?$",
     re.I,
 )
+UNNAMED: Final = re.compile(r"Unnamed: \d+|")
 _LEAST_UNITS: Final = 2
 _LEAST_GROUPS: Final = 6  # a column "ID" of four levels names kinds, not individuals
 
@@ -93,6 +94,17 @@ def guess_design(frame: pd.DataFrame) -> Design:
     return Design("iid")
 
 
+def own_names(frame: pd.DataFrame) -> list[str]:
+    """Return the columns that have a name of their own, sorted: what a row is known by.
+
+    A column without one is an index as long as no cell of it repeats, and is left out then; so
+    that it comes and goes with the rows, and may decide nothing.
+    """
+    return sorted(name for name in frame.columns if not UNNAMED.fullmatch(name)) or sorted(
+        frame.columns
+    )
+
+
 def _keyed(secret: bytes, text: str) -> float:
     """A number in [0, 1) that nobody without the secret can foresee."""
     mac = hmac.new(secret, text.encode("utf-8", "surrogatepass"), hashlib.sha256).digest()
@@ -137,8 +149,7 @@ def sealed_rows(
         if design.kind == "grouped" or key:
             texts = frame[design.column or key].tolist()
         else:
-            columns = sorted(frame.columns)
-            cells = (frame[c].to_numpy(dtype=object) for c in columns)
+            cells = (frame[c].to_numpy(dtype=object) for c in own_names(frame))
             texts = ["\x1f".join(row) for row in zip(*cells, strict=True)]
         mask = np.array([_keyed(secret, text) < fraction for text in texts], dtype=bool)
     if not 0 < mask.sum() < len(mask):
