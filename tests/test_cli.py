@@ -177,6 +177,6 @@ def test_how_a_file_is_read_can_be_said(tmp_path, capsys):
 
 
 def test_a_slow_reading_is_told(table, monkeypatch, capsys):
-    monkeypatch.setattr("earnest.recipes.apart._SAY_EVERY_S", 0.05)
+    monkeypatch.setattr("earnest.recipes.apart._SAY_AFTER_S", 0.05)
     assert main(["seal", str(table)]) == 0
     assert "reading trial.csv (0 MiB): " in capsys.readouterr().err

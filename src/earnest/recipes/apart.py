@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 _DIE_WITH_PARENT: Final = 1  # PR_SET_PDEATHSIG
 _PAUSE_S: Final = 0.2
-_SAY_EVERY_S: Final = 2.0
+_SAY_AFTER_S: Final = 2.0
+_SAY_AT_LEAST_S: Final = 30.0
 _WORKERS: Final = max(1, min(8, os.cpu_count() or 1))
 _verifiers: dict[Path, Verifier] = {}  # of a verifying process
 _standing: list[ProcessPoolExecutor] = []
@@ -106,14 +107,15 @@ def _seal_bundled(root: Path, name: str) -> TableRef:
 
 
 def _patiently(wanted: Future[TableRef], path: Path, progress: Progress) -> TableRef:
-    """Wait for a table; where that takes long, say so every few seconds."""
-    began = time.monotonic()
+    """Wait for a table; where that takes long, say so, ever more rarely."""
+    began, pause = time.monotonic(), _SAY_AFTER_S
     while True:
         try:
-            return wanted.result(timeout=_SAY_EVERY_S)
+            return wanted.result(timeout=pause)
         except TimeoutError:
             if wanted.done():
                 raise
+            pause = min(2 * pause, _SAY_AT_LEAST_S)
             size = path.stat().st_size / 2**20 if path.exists() else 0
             progress(f"reading {path.name} ({size:.0f} MiB): {time.monotonic() - began:.0f} s")
 
