@@ -6,10 +6,13 @@ import pytest
 from earnest.recipes.composites import (
     AT_ONCE,
     CLAIMS,
+    CONFIRMED_ONLY,
     NOTHING,
     SHOWINGS,
     Author,
     Showing,
+    _claim,
+    _refuted,
     fooled,
     fooled_all,
     noise_table,
@@ -51,11 +54,25 @@ def test_an_author_makes_a_hundred_different_claims_that_are_all_null():
 
 def test_what_is_shown():
     assert AT_ONCE.shown(0.1234, False, False) == 0.1234
-    assert Showing("", 1, 1).shown(0.1234, False, False) == 0.1
-    words = Showing("", 1, -1)
-    shown = [words.shown(0.1234, *told) for told in ((False, True), (False, False), (True, False))]
+    assert Showing("", 1, "effect", 1).shown(0.1234, False, False) == 0.1
+    words = Showing("", 1, "word")
+    told = ((False, True), (False, False), (True, False))
+    shown = [words.shown(0.1234, *each) for each in told]
     assert shown == sorted(shown)
     assert len(set(shown)) == 3
+    assert [CONFIRMED_ONLY.shown(0.1234, *each) for each in told] == [None, None, 0.3]
+
+
+def test_thresholds_make_the_word_tell_the_sign():
+    laid = noise_table(3)
+    author = Author(laid, 0.23)
+    effects = [seen(laid.sealed, claim) for claim in author.propose(24)]
+    claims = [_claim(left_out, only, 0.23) for left_out, only in author.asked]
+    told = [
+        _refuted(effect, z, claim) == (effect < 0)
+        for (effect, z), claim in zip(effects, claims, strict=True)
+    ]
+    assert np.mean(told) > 0.8
 
 
 def test_a_rich_budget_pays_for_tests_on_a_new_table():
@@ -76,8 +93,8 @@ def test_padding_with_trivial_claims_pays_where_these_are_paid_for():
 
 
 @pytest.mark.slow
-def test_words_only_gain_nothing_and_exact_effects_at_once_do():
+def test_confirmed_or_not_gains_nothing_and_exact_effects_at_once_do():
     told = np.array([fooled_all(seed) for seed in range(60)])
     rate = dict(zip([showing.name for showing in SHOWINGS], told.mean(axis=0), strict=True))
     assert rate[AT_ONCE.name] > 2 * rate[NOTHING.name] + 0.05
-    assert rate["20 runs of 5, words only"] <= rate[NOTHING.name] + 0.07
+    assert rate[CONFIRMED_ONLY.name] <= rate[NOTHING.name] + 0.07

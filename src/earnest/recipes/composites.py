@@ -2,8 +2,8 @@
 
 A composite claim is one pair of columns in a subset of the rows: levels of other columns left out.
 The author wants the subset in which the *sealed* rows happen to agree. What it may learn of them is
-what differs: nothing, what the design shows after each closed run, or everything at once (the
-broken case, which must gain). All other things are the same: the table, the 100 tests, the shares
+what differs: nothing, what is shown after each closed run, or everything at once (the broken case,
+which must gain). All other things are the same: the table, the 100 tests, the shares
 of a budget that is rich from earlier discoveries.
 
 And does it gain by padding: by claims that are sure to be confirmed and say nothing (a column goes
@@ -16,18 +16,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final, Literal
 
 from earnest.core.records import Claim
 from earnest.recipes.discoveries_judge import Court, Stream
 from earnest.recipes.discoveries_tables import Laid, lay_out, seen
 from earnest.tasks.simulated import Node, World
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    Floats = npt.NDArray[np.float64]
 
 CLAIMS: Final = 100
 _COLUMNS: Final = 6
@@ -35,38 +29,43 @@ _LEVELS: Final = ("p", "q", "r", "s")
 _EARLIER: Final = 500
 _EVERY: Final = 5
 _LEAST_SHARE: Final = 0.2
+_HALF_WIDTH: Final = 0.23  # of the interval of a rank-biserial correlation on 100 rows, two halves
 
 
 @dataclass(frozen=True)
 class Showing:
-    """What an author learns, and when: after each run of `batch` claims, effects at `digits`.
+    """What an author learns of each claim, and when: after each run of `batch` claims.
 
-    `digits` None: exact; -1: nothing but the word. `kept_back`: effects of confirmed claims only.
+    `effect`: rounded to `digits` (None: exact). `word`: confirmed, refuted or inconclusive; its
+    author claims of each level alone an effect of at least half its interval's width, so that
+    `refuted` tells the sign. `confirmed`: whether it is.
     """
 
     name: str
     batch: int
-    digits: int | None
-    kept_back: bool = False
+    what: Literal["effect", "word", "confirmed"] = "effect"
+    digits: int | None = None
 
-    def shown(self, effect: float, confirmed: bool, refuted: bool) -> float:
-        """Return what is shown of an effect on the sealed rows."""
-        if self.digits is None:
-            return effect
-        if self.digits < 0 or (self.kept_back and not confirmed):
-            return 0.3 if confirmed else -0.1 if refuted else 0.0
-        return round(effect, self.digits)
+    def shown(self, effect: float, confirmed: bool, refuted: bool) -> float | None:
+        """Return the effect on the sealed rows as its author takes it to be; None: no news."""
+        if self.what == "effect":
+            return effect if self.digits is None else round(effect, self.digits)
+        if confirmed:
+            return 0.3
+        return (-0.1 if refuted else 0.1) if self.what == "word" else None
 
 
-NOTHING: Final = Showing("no feedback: one run of 100", CLAIMS, 2)
-AT_ONCE: Final = Showing("broken: exact effects at once", 1, None)
+NOTHING: Final = Showing("one run of 100 (no feedback)", CLAIMS, "effect", 2)
+AT_ONCE: Final = Showing("100 runs of one, exact effects (broken)", 1)
+CONFIRMED_ONLY: Final = Showing("20 runs of 5, confirmed or not", 5, "confirmed")
 SHOWINGS: Final = (
     NOTHING,
-    Showing("2 runs of 50, effects at 2 digits", 50, 2),
-    Showing("20 runs of 5, effects at 2 digits", 5, 2),
-    Showing("20 runs of 5, effects at 1 digit", 5, 1),
-    Showing("20 runs of 5, words only", 5, -1),
-    Showing("20 runs of 5, effects of confirmed claims only", 5, 2, kept_back=True),
+    Showing("2 runs of 50, effects at 2 digits", 50, "effect", 2),
+    Showing("20 runs of 5, effects at 2 digits", 5, "effect", 2),
+    Showing("20 runs of 5, effects at 1 digit", 5, "effect", 1),
+    Showing("2 runs of 50, the word", 50, "word"),
+    Showing("20 runs of 5, the word", 5, "word"),
+    CONFIRMED_ONLY,
     AT_ONCE,
 )
 
@@ -85,7 +84,9 @@ _ALL: Final[tuple[Level, ...]] = tuple(
 )
 
 
-def _claim(left_out: frozenset[Level], only: Level | None = None) -> Claim:
+def _claim(
+    left_out: frozenset[Level], only: Level | None = None, threshold: float | None = None
+) -> Claim:
     parts = [f"{column} != '{level}'" for column, level in sorted(left_out)]
     parts += [f"{only[0]} == '{only[1]}'"] if only else []
     return Claim(
@@ -96,6 +97,7 @@ def _claim(left_out: frozenset[Level], only: Level | None = None) -> Claim:
         group="a",
         direction="higher",
         subset=" and ".join(parts),
+        threshold=threshold,
     )
 
 
@@ -113,7 +115,8 @@ class Author:
     `scores` start from the visible rows; what is shown of the sealed ones replaces them.
     """
 
-    def __init__(self, laid: Laid) -> None:
+    def __init__(self, laid: Laid, threshold: float | None = None) -> None:
+        self.threshold = threshold
         self.scores = {
             level: 0.01 * seen(laid.visible, _claim(frozenset(), level))[0] for level in _ALL
         }
@@ -132,11 +135,16 @@ class Author:
             if left_out not in self.tried and _share(left_out) >= _LEAST_SHARE:
                 self.tried.add(left_out)
                 self.asked.append((left_out, None))
-        return [_claim(left_out, only) for left_out, only in self.asked]
+        return [
+            _claim(left_out, only, self.threshold if only else None)
+            for left_out, only in self.asked
+        ]
 
-    def learn(self, effects: Sequence[float]) -> None:
+    def learn(self, effects: Sequence[float | None]) -> None:
         """Take in what is shown of the last batch."""
         for (left_out, only), effect in zip(self.asked, effects, strict=True):
+            if effect is None:
+                continue
             if only is not None:
                 self.scores[only] = effect
             else:
@@ -150,13 +158,18 @@ class Author:
         left_out: frozenset[Level] = frozenset()
         for level in worst:
             column = sum(name == level[0] for name, _ in left_out)
-            if self.scores[level] < 0 and column < len(_LEVELS) - 1:
-                left_out |= {level}
+            further = left_out | {level}
+            room = column < len(_LEVELS) - 1 and _share(further) >= _LEAST_SHARE
+            if self.scores[level] < 0 and room:
+                left_out = further
                 yield left_out
-        frontier = [self.best[1]]
+        frontier = [self.best[1] if self.best[0] > 0 else left_out]
         while frontier:
             start = frontier.pop(0)
-            steps = [start ^ {level} for level in worst]
+            # Swaps among the levels that disagree, and single steps.
+            out = [level for level in worst if level not in start and self.scores[level] < 0]
+            steps = [start - {one} | {other} for one in sorted(start) for other in out]
+            steps += [start ^ {level} for level in worst]
             yield from steps
             frontier += steps if len(frontier) < CLAIMS else []
 
@@ -168,10 +181,16 @@ def rich_stream() -> Stream:
     return stream
 
 
+def _refuted(effect: float, z: float, claim: Claim) -> bool:
+    """Say whether the 95 % interval lies below what is claimed."""
+    return bool(z) and effect + 1.96 * effect / z < (claim.threshold or 0)
+
+
 def fooled(showing: Showing, seed: int, court: Court) -> bool:
     """Let an author try its 100 claims on a table of noise; say whether one was confirmed."""
     laid, stream = noise_table(seed), rich_stream()
-    author, done, got = Author(laid), 0, False
+    author = Author(laid, _HALF_WIDTH if showing.what == "word" else None)
+    done, got = 0, False
     while done < CLAIMS:
         claims = author.propose(min(showing.batch, CLAIMS - done))
         if not claims:
@@ -181,7 +200,7 @@ def fooled(showing: Showing, seed: int, court: Court) -> bool:
         for claim, alpha, number in zip(claims, shares, numbers, strict=True):
             fate = court.fate(laid, claim, alpha)
             effect, z = seen(laid.sealed, claim)
-            told.append(showing.shown(effect, fate.confirmed, z < -1.96))
+            told.append(showing.shown(effect, fate.confirmed, _refuted(effect, z, claim)))
             rejected += [number] * fate.rejected
             got |= fate.confirmed
         stream.settle(laid.name, rejected)
