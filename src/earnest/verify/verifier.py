@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Final
 
 from earnest.core.columns import read_cells
@@ -17,7 +18,10 @@ from earnest.core.protocols import Blobs, LedgerView, Sandbox, Tables
 from earnest.core.records import Check, Finding, Verdict, Word
 from earnest.sandbox.choose import require_isolation
 from earnest.verify.estimate import Estimate, estimate
-from earnest.verify.evidence import Bench, honesty
+from earnest.verify.evidence import honesty
+from earnest.verify.evidence_run import Bench
+from earnest.verify.proofs import CASES, Proof, prove
+from earnest.verify.proofs_cases import Case
 from earnest.verify.units import NotTestableError, testable
 
 VERSION: Final = "earnest-verify/1"
@@ -54,7 +58,7 @@ class Verifier:
         if earlier is not None:
             return _same_again(finding, *earlier, seed)
         checks = self._honesty(finding, seed)
-        if not checks[-1].passed:
+        if checks[-1].passed is False:
             return _verdict(finding, seed, "invalid", checks[-1].detail, checks)
         if not testable(finding):
             return _verdict(finding, seed, "reproduced", _capped(finding), checks)
@@ -71,6 +75,14 @@ class Verifier:
         word, reason = judge(finding, found, alpha)
         checks.append(_sealed_check(found, word, reason))
         return _verdict(finding, seed, word, reason, checks, found, alpha)
+
+    def proofs(self, cases: tuple[Case, ...] = CASES) -> Iterator[Proof]:
+        """Run this verifier on every case of the proofs. Raises `SandboxError`."""
+
+        def examine(blobs: Blobs, tables: Tables, finding: Finding, ledger: LedgerView) -> Verdict:
+            return replace(self, blobs=blobs, tables=tables).check(finding, ledger)
+
+        return prove(examine, self.sandbox, cases)
 
     def _honesty(self, finding: Finding, seed: int) -> list[Check]:
         try:

@@ -1,0 +1,56 @@
+"""What a case of the proofs is, and the honest script that most are made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from earnest.core.records import Word
+
+HONEST: Final = """
+import argparse, json, math, pathlib
+import pandas as pd
+
+arguments = argparse.ArgumentParser()
+for name in ("--data", "--out", "--seed"):
+    arguments.add_argument(name)
+options = arguments.parse_args()
+file = pathlib.Path(options.data) / "proof.csv"
+
+
+def measure(table):
+    rho = table["dose"].rank().corr(table["response"].rank())
+    return {"effect": rho, "p": math.erfc(abs(rho) * math.sqrt((len(table) - 1) / 2))}
+
+
+table = pd.read_csv(file)
+numbers = measure(table)
+pathlib.Path(options.out).write_text(json.dumps(numbers))
+"""
+MEASURED: Final = "numbers = measure(table)\n"
+
+
+def instead(code: str) -> str:
+    """Return the honest script with other code in place of its measuring."""
+    return HONEST.replace(MEASURED, code.strip("\n") + "\n")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A bundle and what must come of it: the word, and the check that decides.
+
+    `slope_visible`, `slope_sealed`: by how much the response rises with the dose, in standard
+    deviations of its noise. `forged`: the declared numbers are not the script's; `changed`: the
+    table is not the one handed out.
+    """
+
+    name: str
+    script: str
+    word: Word
+    decides: str
+    slope_visible: float = 1.0
+    slope_sealed: float = 1.0
+    changed: bool = False
+    forged: bool = False
+    supports: str = "effect > 0 and p < 0.05"
+    tolerance: float = 1e-6

@@ -1,0 +1,64 @@
+from collections import Counter
+
+import pytest
+
+from earnest.verify.bundles.bundle import judge
+from earnest.verify.bundles.cheats import CHEATS
+from earnest.verify.bundles.honest import HONEST
+from earnest.verify.bundles.report import weak_effects
+
+# a few of both are judged on every run of the tests; `proofs` have a broken case for each check
+FEW_CHEATS = CHEATS[::9]
+FEW_HONEST = [
+    bundle
+    for bundle in HONEST
+    if bundle.name.partition(" (")[0]
+    in {"csv instead of pandas", "log of one plus", "labels in capitals", "visit to visit",
+        "dictionaries and loops", "last third against first", "progress told with the clock"}
+]  # fmt: skip
+
+
+def test_there_are_enough_bundles_of_enough_kinds():
+    assert len(CHEATS) >= 60
+    assert len({bundle.kind for bundle in CHEATS}) >= 15
+    assert len(HONEST) >= 60
+    for bundles in (CHEATS, HONEST):
+        assert len({bundle.name for bundle in bundles}) == len(bundles)
+        designs = Counter(bundle.about.design.partition(":")[0] for bundle in bundles)
+        kinds = Counter(bundle.about.claim["kind"] for bundle in bundles)
+        assert min(designs[name] for name in ("iid", "grouped", "time")) >= 10
+        assert min(kinds[name] for name in ("difference", "association", "trend")) >= 10
+
+
+@pytest.mark.parametrize("bundle", FEW_CHEATS, ids=lambda bundle: bundle.name)
+def test_cheats_are_invalid(sandbox, bundle):
+    assert judge(bundle, sandbox).verdict.word == "invalid"
+
+
+@pytest.mark.parametrize("bundle", FEW_HONEST, ids=lambda bundle: bundle.name)
+def test_awkward_code_is_not_invalid(sandbox, bundle):
+    judged = judge(bundle, sandbox)
+    assert judged.verdict.word != "invalid", judged.verdict.reason
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bundle", CHEATS, ids=lambda bundle: bundle.name)
+def test_no_cheat_is_confirmed(sandbox, bundle):
+    judged = judge(bundle, sandbox)
+    assert judged.verdict.word not in ("confirmed", "reproduced"), judged.verdict.reason
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bundle", HONEST, ids=lambda bundle: bundle.name)
+def test_no_honest_bundle_is_invalid(sandbox, bundle):
+    pytest.importorskip("sklearn")
+    pytest.importorskip("statsmodels")
+    judged = judge(bundle, sandbox)
+    assert judged.verdict.word != "invalid", judged.verdict.reason
+
+
+@pytest.mark.slow
+def test_weak_effects_are_seldom_called_invalid(sandbox):
+    words = [judged.verdict.word for judged in weak_effects(sandbox, 4, lambda _: None)]
+    assert len(words) > 40
+    assert words.count("invalid") <= 0.06 * len(words)
