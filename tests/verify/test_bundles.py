@@ -5,7 +5,7 @@ import pytest
 from earnest.verify.bundles.bundle import judge
 from earnest.verify.bundles.cheats import CHEATS
 from earnest.verify.bundles.honest import HONEST
-from earnest.verify.bundles.report import weak_effects
+from earnest.verify.bundles.report import bench_honesty, weak_effects
 
 # a few of both are judged on every run of the tests; `proofs` have a broken case for each check
 FEW_CHEATS = CHEATS[::9]
@@ -62,3 +62,14 @@ def test_weak_effects_are_seldom_called_invalid(sandbox):
     words = [judged.verdict.word for judged in weak_effects(sandbox, 4, lambda _: None)]
     assert len(words) > 40
     assert words.count("invalid") <= 0.06 * len(words)
+
+
+def test_the_report_counts_what_was_caught_and_by_what(sandbox):
+    found = bench_honesty(sandbox, cheats=CHEATS[:2], honest=FEW_HONEST[:1], tables=0)
+    values = {row["what"]: (row["value"], row["n"]) for row in found["rows"]}
+    assert values["cheats, invalid"] == (2, 2)
+    assert values["cheat, hard-coded: permuted"] == (2, 2)
+    assert values["honest, invalid"] == (0, 1)
+    assert all(goal["met"] for goal in found["goals"].values())
+    failed = bench_honesty(sandbox, cheats=FEW_HONEST[:1], honest=CHEATS[:1], tables=0)
+    assert not any(goal["met"] for goal in failed["goals"].values())

@@ -49,14 +49,19 @@ def _counted(name: str, judged: Sequence[Judged]) -> Iterator[dict[str, Any]]:
 
 
 def bench_honesty(
-    sandbox: Sandbox, *, tables: int = 4, progress: Progress = lambda _: None
+    sandbox: Sandbox,
+    *,
+    cheats: Sequence[Bundle] = CHEATS,
+    honest: Sequence[Bundle] = HONEST,
+    tables: int = 4,
+    progress: Progress = lambda _: None,
 ) -> dict[str, Any]:
     """Judge all bundles; return what `bench NAME --json` prints, `bundles` and `goals`.
 
     `tables`: how many tables of each kind to try weak effects on. Raises `SandboxError`.
     """
     judged: dict[str, list[Judged]] = {"cheats": [], "honest": []}
-    for name, bundles in (("cheats", CHEATS), ("honest", HONEST)):
+    for name, bundles in (("cheats", cheats), ("honest", honest)):
         for number, bundle in enumerate(bundles):
             progress(f"{name}, {number + 1} of {len(bundles)}: {bundle.name}")
             judged[name].append(judge(bundle, sandbox))

@@ -1,0 +1,77 @@
+"""Many near-identical submissions: which findings of a batch repeat an earlier one.
+
+Two findings are near copies where their scripts are the same program but for its numbers, names,
+comments and layout, and their claims are the same but for thresholds, the numbers in their subsets,
+and which way round they are told. A budget that is shared out by claims must not be had twice for
+asking one question with the cut-off moved a little.
+
+Not covered: a script that is written anew; columns that are copies of each other.
+"""
+
+from __future__ import annotations
+
+import io
+import keyword
+import tokenize
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from earnest.core.canon import canonical, digest
+from earnest.core.predicates import parse_conjunction
+from earnest.core.records import Claim, Finding
+
+_SKIPPED: Final = frozenset((tokenize.COMMENT, tokenize.NL, tokenize.ENCODING))
+_FLIPPED: Final = {"higher": "lower", "lower": "higher"}
+
+
+def sketch(script: bytes) -> str:
+    """Return what two scripts share that differ in numbers, names, comments and layout only."""
+    names: dict[str, str] = {}
+    parts = []
+    try:
+        for token in tokenize.tokenize(io.BytesIO(script).readline):
+            if token.type in _SKIPPED:
+                continue
+            if token.type == tokenize.NUMBER:
+                parts.append("0")
+            elif token.type == tokenize.NAME and not keyword.iskeyword(token.string):
+                parts.append(names.setdefault(token.string, f"n{len(names)}"))
+            elif token.type in (tokenize.INDENT, tokenize.DEDENT, tokenize.NEWLINE):
+                parts.append(str(token.type))
+            else:
+                parts.append(token.string)
+    except (tokenize.TokenError, SyntaxError, UnicodeDecodeError):
+        return digest(script)
+    return digest(" ".join(parts).encode())
+
+
+def question(claim: Claim) -> str:
+    """Return what two claims share that ask the same with other numbers, or the other way round."""
+    body = claim.model_dump(mode="json")
+    body |= {"threshold": None, "adjust_for": sorted(claim.adjust_for)}
+    body["subset"] = sorted(
+        f"{one.name} {one.comparison.rstrip('=')} {one.literal if one.comparison in '== !=' else 0}"
+        for one in parse_conjunction(claim.subset)
+    )
+    if claim.kind == "association":
+        body["outcome"], body["exposure"] = sorted((claim.outcome, claim.exposure))
+    if claim.versus is not None and str(claim.versus) < str(claim.group):
+        body["group"], body["versus"] = claim.versus, claim.group
+        body["direction"] = _FLIPPED.get(claim.direction, claim.direction)
+    return digest(canonical(body))
+
+
+def near_copies(findings: Iterable[Finding], scripts: Mapping[str, bytes]) -> dict[str, str]:
+    """Return, for each finding that repeats an earlier one of the batch, the first such one.
+
+    By their ids. `scripts`: the bytes by their hash. Raises `KeyError` where one is missing.
+    """
+    first: dict[tuple[str, str, str], str] = {}
+    found = {}
+    for finding in findings:
+        text = sketch(scripts[finding.evidence.script])
+        key = (finding.table.table, text, question(finding.claim))
+        earlier = first.setdefault(key, finding.id)
+        if earlier != finding.id:
+            found[finding.id] = earlier
+    return found
