@@ -32,7 +32,7 @@ from earnest.recipes.network import RECORDING
 from earnest.recipes.report import effects, rounded
 from earnest.sandbox.exchanges import Exchanges
 from earnest.tasks.registry import Registry
-from earnest.verify.evidence import close
+from earnest.verify.evidence_run import close
 
 MOST_MIB: Final = 32.0
 _PROBE: Final = b"""\
