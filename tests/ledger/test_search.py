@@ -3,14 +3,15 @@ import sqlite3
 import pytest
 
 from earnest.ledger import search as module
-from earnest.ledger.search import search
+from earnest.ledger.search import names, search
 
 
 @pytest.fixture
 def db():
     db = sqlite3.connect(":memory:")
     db.execute(
-        "CREATE VIRTUAL TABLE text USING fts5 (sentence, prose, tokenize = 'porter unicode61')"
+        "CREATE VIRTUAL TABLE text USING fts5 (sentence, prose, names, "
+        "tokenize = 'porter unicode61')"
     )
     yield db
     db.close()
@@ -18,8 +19,8 @@ def db():
 
 def fill(db, *texts):
     db.executemany(
-        "INSERT INTO text (rowid, sentence, prose) VALUES (?, ?, '')",
-        [(number, text) for number, text in enumerate(texts, start=1)],
+        "INSERT INTO text (rowid, sentence, prose, names) VALUES (?, ?, '', ?)",
+        [(number, text, names(text)) for number, text in enumerate(texts, start=1)],
     )
 
 
@@ -64,3 +65,26 @@ def test_very_long_questions_are_cut(db):
     fill(db, "age")
     assert search(db, "age " * 1000, 5) == [1]
     assert search(db, " ".join(f"w{k}" for k in range(1000)) + " age", 5) == []
+
+
+def test_names_are_found_whole_in_parts_and_by_their_parts(db):
+    fill(db, "`bill_length_mm` rises", "`bill_depth_mm` and `length` rise", "the bill, length")
+    assert search(db, "bill_length_mm", 5) == [1]
+    assert search(db, "bill length", 5)[:2] != []
+    assert set(search(db, "bill length", 5)) == {1, 2, 3}
+    assert set(search(db, "bill_length", 5)) == {1, 3}  # as a phrase: no name is just that
+    assert search(db, "bill_depth_mm rise", 5) == [2]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("In cars, `mean_age` tends to rise", "meanage"),
+        ("od280/od315_of_diluted_wines and C.peptide", "od280od315ofdilutedwines Cpeptide"),
+        ("by at least 0.25 on 2026-11-25", ""),
+        ("a_b a_b _x y_ --", "ab"),
+        ("`größe_in_cm`", "größeincm"),
+    ],
+)
+def test_the_names_in_a_text(text, found):
+    assert names(text) == found

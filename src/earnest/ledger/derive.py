@@ -12,6 +12,7 @@ from earnest.core.claims import claim_key, sentence
 from earnest.core.errors import LedgerError
 from earnest.core.history import Retraction, Revision, Signature
 from earnest.core.records import Allocation, Claim, Finding, Record, Verdict
+from earnest.ledger.search import names
 
 
 def derive(db: sqlite3.Connection, seq: int, record: Record) -> None:
@@ -71,9 +72,10 @@ def _finding(db: sqlite3.Connection, seq: int, record: Finding) -> None:
     db.execute(
         "INSERT INTO run VALUES (?, 1) ON CONFLICT DO UPDATE SET open = open + 1", (record.run,)
     )
+    said = sentence(record.claim)
     db.execute(
-        "INSERT INTO text (rowid, sentence, prose) VALUES (?, ?, ?)",
-        (seq, sentence(record.claim), record.prose),
+        "INSERT INTO text (rowid, sentence, prose, names) VALUES (?, ?, ?, ?)",
+        (seq, said, record.prose, names(f"{said} {record.prose}")),
     )
 
 

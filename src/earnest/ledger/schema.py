@@ -103,7 +103,7 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         signature INTEGER
     ) STRICT;
     CREATE INDEX verdict_by_finding ON verdict (finding);
-    CREATE VIRTUAL TABLE text USING fts5 (sentence, prose, tokenize = 'porter unicode61');
+    CREATE VIRTUAL TABLE text USING fts5 (sentence, prose, names, tokenize = 'porter unicode61');
     """,
 )
 REDERIVED: Final = frozenset({2})

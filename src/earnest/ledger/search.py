@@ -5,11 +5,15 @@ slow, since every hit is scored. So a word is *common* from `_COMMON` hits on, a
 rank: findings with all words come first by BM25 over the rare ones; where none has all, findings
 are weighed by the rare words they have. Where all words are common, the newest come first, and
 findings further back than the newest `_COMMON` hits are not looked at.
+
+Names of columns and tables, such as `mean_age`, are several words to the index; looked up as a
+phrase of common words they are slow. So each name also stands there as one word (`names`).
 """
 
 from __future__ import annotations
 
 import math
+import re
 import sqlite3
 from collections import Counter
 from typing import Final
@@ -18,11 +22,23 @@ _COMMON: Final = 500
 _WORDS: Final = 16
 
 
+_NAME: Final = re.compile(r"[^\W_]+(?:[_./:-]+[^\W_]+)+")
+
+
+def names(text: str) -> str:
+    """Return the names of several parts that stand in a text, each as one word."""
+    found = (re.sub(r"[\W_]", "", name) for name in _NAME.findall(text))
+    return " ".join(dict.fromkeys(name for name in found if not name.isdigit()))
+
+
 def search(db: sqlite3.Connection, query: str, limit: int) -> list[int]:
     """Return the places of the findings that fit a query best, best first."""
     words = list(dict.fromkeys(query.split()))[:_WORDS]
-    quoted = ['"' + word.replace('"', '""') + '"' for word in words]
-    hits = {word: _newest(db, word, _COMMON) for word in quoted}
+    hits: dict[str, list[int]] = {}
+    for word in words:
+        match, found = _looked_up(db, word)
+        hits[match] = found
+    quoted = list(hits)
     # A word of punctuation only, or one of no finding, can't be part of "all words".
     rare = [word for word in quoted if len(hits[word]) < _COMMON]
     if quoted and all(hits.values()):
@@ -30,6 +46,18 @@ def search(db: sqlite3.Connection, query: str, limit: int) -> list[int]:
         if found:
             return _ranked(db, found, rare, limit)
     return _any(hits, rare, limit)
+
+
+def _looked_up(db: sqlite3.Connection, word: str) -> tuple[str, list[int]]:
+    """Return how the index is asked for a word, and its newest hits: as a name, else as it is."""
+    whole = names(word)
+    if whole and " " not in whole:
+        match = f'names : "{whole}"'
+        found = _newest(db, match, _COMMON)
+        if found:
+            return match, found
+    match = '"' + word.replace('"', '""') + '"'
+    return match, _newest(db, match, _COMMON)
 
 
 def _newest(db: sqlite3.Connection, match: str, most: int) -> list[int]:
