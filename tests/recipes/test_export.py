@@ -12,7 +12,8 @@ import warnings
 import pytest
 
 from earnest.cli import main
-from earnest.core.errors import UsageError
+from earnest.core.canon import digest
+from earnest.core.errors import RecordError, UsageError
 from earnest.core.home import Home
 from earnest.ledger.ledger import Ledger
 from earnest.models.analyst import Analyst
@@ -181,6 +182,8 @@ def test_sealed_rows_and_their_exact_numbers_stay_out(crate, world):
     for number in (verdict.effect, *verdict.interval, verdict.p):
         assert f"{number:.12g}" not in whole
     assert "seed" not in told(finding, verdict)
+    exact = verdict.model_copy(update={"alpha": 0.123456789})
+    assert told(finding, exact)["alpha"] == 0.12
 
 
 def test_the_image_and_the_requirements_are_pinned(crate):
@@ -219,6 +222,17 @@ def test_a_folder_that_is_there_is_left_alone(world, sandbox, tmp_path):
         export(home, finding, verdict, sandbox, tmp_path)
     assert "--out" in caught.value.mend
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["../../../secret.key", "other.csv"])
+def test_inputs_are_the_tables_and_nothing_else(world, sandbox, tmp_path, name):
+    home, finding, verdict = world
+    secret = digest((home.root / "secret.key").read_bytes())
+    evidence = finding.evidence.model_copy(update={"inputs": {name: secret}})
+    other = finding.model_copy(update={"evidence": evidence})
+    with pytest.raises(RecordError, match="not the finding's input"):
+        export(home, other, verdict, sandbox, tmp_path / "crate")
+    assert not (tmp_path / "crate").exists()
 
 
 def test_a_script_that_gives_other_numbers_now_is_said(world, sandbox, tmp_path):

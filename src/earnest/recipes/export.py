@@ -88,9 +88,10 @@ def export(
     crate.put("evidence.py", script, "the script that re-derives the claim, by the author")
     folder = Registry(home).visible(finding.table.table)
     for name, expected in finding.evidence.inputs.items():
-        data = (folder / name).read_bytes()
+        path = folder / Path(name).name
+        data = path.read_bytes() if path.name == name and path.is_file() else b""
         if digest(data) != expected:
-            raise RecordError(f"{folder / name} is not the finding's input any more")
+            raise RecordError(f"{path} is not the finding's input any more")
         if len(data) > most_mib * 2**20:
             left_out.append(name)
         else:
@@ -115,13 +116,18 @@ def told(finding: Finding, verdict: Verdict | None) -> dict[str, Any]:
     """Return a verdict as a crate tells it: what rests on sealed rows at two digits."""
     if verdict is None:
         return {"finding": finding.id, "word": "queued"}
-    body = verdict.model_dump(mode="json")
-    for check in body["checks"]:
-        check["observed"] = {name: rounded(value) for name, value in check["observed"].items()}
-    body["effect"], body["p"] = rounded(verdict.effect), rounded(verdict.p)
-    body["interval"] = [rounded(bound) for bound in verdict.interval] if verdict.interval else None
-    del body["seed"]  # with the verifier's draws one could work back from the rounded numbers
+    body: dict[str, Any] = _rounded(verdict.model_dump(mode="json"))
+    body.pop("seed", None)  # with the verifier's draws one could work back from rounded numbers
     return {**body, "verdict": verdict.id, "rounded": True}
+
+
+def _rounded(value: Any) -> Any:
+    """Round every number with decimals in a JSON-like value, wherever it stands."""
+    if isinstance(value, float):
+        return rounded(value)
+    if isinstance(value, dict):
+        return {name: _rounded(item) for name, item in value.items()}
+    return [_rounded(item) for item in value] if isinstance(value, list) else value
 
 
 def _exchanges(home: Home, run: str, crate: Crate, most_mib: float) -> list[str]:
