@@ -45,7 +45,7 @@ def tool(sandbox: Sandbox, visible: Path, task: Task, tmp_path: Path) -> SubmitF
 
 def test_a_good_finding_is_queued(tool: SubmitFinding, visible: Path, task: Task) -> None:
     found = tool.call(GOOD)
-    finding = Finding.model_validate(found.data["finding"])
+    finding = Finding.from_body(found.data["finding"])
     assert found.content == f"queued {finding.id}"
     assert tool.blobs.get(finding.evidence.script) == SCRIPT.encode()
     assert finding.evidence.inputs == {"trees.csv": digest((visible / "trees.csv").read_bytes())}
@@ -66,7 +66,7 @@ def test_an_equal_claim_is_refused_with_the_earlier_id(tool: SubmitFinding) -> N
 def test_the_tool_of_a_resumed_run_knows_what_was_queued(
     tool: SubmitFinding, visible: Path, tmp_path: Path
 ) -> None:
-    finding = Finding.model_validate(tool.call(GOOD).data["finding"])
+    finding = Finding.from_body(tool.call(GOOD).data["finding"])
     again = SubmitFinding(tool.submitter, tool.sandbox, tool.blobs, visible, [finding])
     with pytest.raises(ToolError, match=finding.id):
         again.call(GOOD)

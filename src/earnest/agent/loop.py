@@ -130,7 +130,7 @@ class _Run:
     def announce(self) -> None:
         """Write the `finding` events that are owed: an effect is what makes a finding count."""
         for finding in self.state.findings[self.state.announced :]:
-            self.write("finding", id=finding.id, finding=finding.model_dump(mode="json"))
+            self.write("finding", id=finding.id, finding=finding.body)
             self.state.announced += 1
 
     def over_budget(self) -> tuple[str, float, float] | None:

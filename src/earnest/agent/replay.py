@@ -80,7 +80,7 @@ class State:
             self.open.effects[number] = observation
             self.calls.append((self.open.message.calls[number], observation))
         if "finding" in observation.data:
-            self.findings.append(Finding.model_validate(observation.data["finding"]))
+            self.findings.append(Finding.from_body(observation.data["finding"]))
 
     def step(self) -> None:
         """Close the open turn: its messages are part of the conversation now."""

@@ -3,14 +3,37 @@
 from __future__ import annotations
 
 from earnest.core.canon import canonical, digest
+from earnest.core.frozen import Body
+from earnest.core.kinds import FIRST_FIELDS
 from earnest.core.records import Claim
+
+_STATISTICS = {
+    "mean": "the mean of {}",
+    "median": "the median of {}",
+    "sum": "the sum of {}",
+    "sd": "the standard deviation of {}",
+    "variance": "the variance of {}",
+    "min": "the least {}",
+    "max": "the greatest {}",
+    "count": "the number of rows with {}",
+    "distinct": "the number of different values of {}",
+    "missing": "the number of rows without {}",
+}
 
 
 def claim_key(claim: Claim) -> str:
-    """Return what two claims share when they claim the same; an association has no first column."""
-    body = claim.model_dump(mode="json")
-    if claim.kind == "association":
-        body["outcome"], body["exposure"] = sorted((claim.outcome, claim.exposure))
+    """Return what two claims share when they claim the same; an association has no first column.
+
+    A claim that the first version could make keeps the key that it had there: a field that came
+    later counts only where it says something.
+    """
+    body: Body = claim.model_dump(mode="json", exclude_defaults=True)
+    whole = claim.model_dump(mode="json")
+    body |= {name: whole[name] for name in FIRST_FIELDS}
+    if claim.kind == "association" and claim.exposure < claim.outcome:
+        body["outcome"], body["exposure"] = claim.exposure, claim.outcome
+        turned = {"order": whole["outcome_order"], "outcome_order": whole["order"]}
+        body = {k: v for k, v in (body | turned).items() if v or k not in turned}
     body["adjust_for"] = sorted(claim.adjust_for)
     return digest(canonical(body))
 
@@ -19,24 +42,113 @@ def _column(name: str) -> str:
     return f"`{name}`"
 
 
+def _levels(levels: tuple[str, ...]) -> str:
+    return ", ".join(map(repr, levels))
+
+
+def _where(claim: Claim, column: str) -> tuple[str, str]:
+    """Return where a group's rows are, and where those are that it is compared with."""
+    versus = "elsewhere" if claim.versus is None else f"where it is {claim.versus!r}"
+    return f"where {column} is {claim.group!r}", versus
+
+
+def _difference(claim: Claim) -> str:
+    outcome = _column(claim.outcome)
+    here, there = _where(claim, _column(claim.exposure))
+    if claim.direction in ("highest", "lowest"):
+        than = "higher" if claim.direction == "highest" else "lower"
+        return f"{outcome} tends to be {than} {here} than where it is any other level"
+    return f"{outcome} tends to be {claim.direction} {here} than {there}"
+
+
+def _association(claim: Claim) -> str:
+    outcome, exposure = _column(claim.outcome), _column(claim.exposure)
+    if claim.direction == "dependent":
+        return f"{outcome} is distributed differently for different {exposure}"
+    how = "rise" if claim.sign > 0 else "fall"
+    return f"{outcome} tends to {how} as {exposure} rises"
+
+
+def _trend(claim: Claim) -> str:
+    return f"{_column(claim.outcome)} tends to be {claim.direction} along {_column(claim.exposure)}"
+
+
+def _distribution(claim: Claim) -> str:
+    outcome = _column(claim.outcome)
+    if not claim.exposure:
+        side = "higher" if claim.sign > 0 else "lower"
+        return f"the distribution of {outcome} has its longer tail on the {side} side"
+    here, there = _where(claim, _column(claim.exposure))
+    if claim.direction == "different":
+        return f"{outcome} has another shape {here} than {there}, location and spread apart"
+    return f"{outcome} is spread {claim.direction} {here} than {there}"
+
+
+def _interaction(claim: Claim) -> str:
+    outcome, exposure = _column(claim.outcome), _column(claim.exposure)
+    modifier = _column(claim.modifier)
+    if claim.direction in ("stronger", "weaker"):
+        here, there = _where(claim, modifier)
+        return (
+            f"{outcome} and {exposure} go together in rank, in either direction, "
+            f"{claim.direction} {here} than {there}"
+        )
+    up = claim.direction == "positive-overall"
+    if claim.group is None:
+        one, other = ("rise", "fall") if up else ("fall", "rise")
+        return (
+            f"{outcome} tends to {one} as {exposure} rises, and to {other} as it rises "
+            f"among rows alike in {modifier}"
+        )
+    one, other = ("higher", "lower") if up else ("lower", "higher")
+    here, there = _where(claim, exposure)
+    return (
+        f"{outcome} tends to be {one} {here} than {there}, and {other} there "
+        f"among rows alike in {modifier}"
+    )
+
+
+def _anomaly(claim: Claim) -> str:
+    rows = "row satisfies" if claim.count == 1 else "rows satisfy"
+    return f"{_column(claim.outcome)} is odd where {claim.where}: {claim.count} {rows} that"
+
+
+def _value(claim: Claim) -> str:
+    outcome, exposure = _column(claim.outcome), _column(claim.exposure)
+    if claim.statistic == "share":
+        measured = f"the share, among rows with {outcome}, of those with {claim.where}"
+    elif claim.statistic == "correlation":
+        measured = f"Pearson's correlation of {outcome} with {exposure}"
+    else:
+        measured = _STATISTICS[claim.statistic or ""].format(outcome)
+    if claim.direction != "equal":
+        return f"{measured} is {claim.direction} where {exposure} is {claim.group!r}"
+    within = f", within {claim.tolerance:g}" if claim.tolerance is not None else ""
+    return f"{measured} is {claim.value:.6g}{within}"
+
+
+_CORES = {
+    "difference": _difference,
+    "association": _association,
+    "trend": _trend,
+    "distribution": _distribution,
+    "interaction": _interaction,
+    "anomaly": _anomaly,
+    "value": _value,
+}
+
+
 def sentence(claim: Claim) -> str:
     """Return the claim as one English sentence, without its evidence or verdict."""
-    outcome, exposure = _column(claim.outcome), _column(claim.exposure)
-    if claim.kind == "difference":
-        other = "elsewhere" if claim.versus is None else f"where it is {claim.versus!r}"
-        core = (
-            f"{outcome} tends to be {claim.direction} where {exposure} is "
-            f"{claim.group!r} than {other}"
-        )
-    elif claim.kind == "association":
-        how = "rise" if claim.sign > 0 else "fall"
-        core = f"{outcome} tends to {how} as {exposure} rises"
-    else:
-        core = f"{outcome} tends to be {claim.direction} along {exposure}"
     parts = [f"In {claim.table}"]
+    if claim.descriptive:
+        parts.append(", as its author saw it")
     if claim.subset:
         parts.append(f", among rows with {claim.subset}")
-    parts.append(f", {core}")
+    parts.append(f", {_CORES[claim.kind](claim)}")
+    for name, levels in ((claim.exposure, claim.order), (claim.outcome, claim.outcome_order)):
+        if levels:
+            parts.append(f", {_column(name)} in the order {_levels(levels)}")
     if claim.adjust_for:
         parts.append(f", {', '.join(map(_column, claim.adjust_for))} held fixed")
     if claim.threshold is not None:

@@ -10,6 +10,7 @@ from itertools import combinations
 from typing import Final, Literal, Self
 
 from earnest.core.errors import RecordError
+from earnest.core.kinds import FIRST_DIRECTIONS
 from earnest.core.records import Claim, Finding, Finite, TableRef, Value, Verdict
 
 Found = tuple[Finding, Verdict]
@@ -68,8 +69,17 @@ class Known:
     verdict: str
 
 
+def spoken(claim: Claim) -> bool:
+    """Say whether the grammar of `earnest.core.wording` has words for all that a claim says."""
+    return claim.direction in FIRST_DIRECTIONS.get(claim.kind, ()) and not (
+        claim.order or claim.outcome_order
+    )
+
+
 def _flaw(finding: Finding, verdict: Verdict) -> str:
     """Say why a finding is no fact; empty: it is one."""
+    if not spoken(finding.claim):
+        return f"no wording for a claim of this form: {finding.claim.kind}"
     if verdict.word == "reproduced":
         return "reproduced, without a sealed estimate"
     if verdict.word not in ("confirmed", "replicated"):
@@ -103,12 +113,12 @@ def established(
             refused["retracted"] += 1
             continue
         flaw = _flaw(finding, verdict)
-        fact = Fact.of(finding.claim, verdict)
         if flaw:
             refused[flaw] += 1
-            if verdict.word == "refuted":
-                refuted.add((fact.key, finding.claim.sign))
+            if verdict.word == "refuted" and spoken(finding.claim):
+                refuted.add((Fact.of(finding.claim).key, finding.claim.sign))
             continue
+        fact = Fact.of(finding.claim, verdict)
         refused["duplicate"] += fact.key in known
         known[fact.key] = Known(fact, finding.id, verdict.id)
         signs[fact.key] = finding.claim.sign
@@ -122,9 +132,10 @@ def unsettled(findings: Sequence[Found]) -> list[Fact]:
     answered = {known.fact.key for known in established(findings)[0]}
     found: dict[tuple[str, ...], Fact] = {}
     for finding, verdict in findings:
-        fact = Fact.of(finding.claim)
-        if verdict.word in _UNSETTLED and fact.key not in answered:
-            found[fact.key] = fact
+        if verdict.word in _UNSETTLED and spoken(finding.claim):
+            fact = Fact.of(finding.claim)
+            if fact.key not in answered:
+                found[fact.key] = fact
     return list(found.values())
 
 
@@ -133,10 +144,20 @@ def levels(findings: Sequence[Found]) -> dict[tuple[str, str], list[str]]:
     named: dict[tuple[str, str], set[str]] = {}
     for finding, _ in findings:
         claim = finding.claim
+        if claim.kind == "interaction" or not claim.exposure:
+            continue  # its group may be a level of the modifier
         seen = {level for level in (claim.group, claim.versus) if level is not None}
         if seen:
             named.setdefault((claim.table, claim.exposure), set()).update(seen)
     return {place: sorted(names) for place, names in named.items()}
+
+
+def pairs(claim: Claim) -> Iterator[tuple[str, str, str]]:
+    """Yield each pair of columns that a claim of any form relates, with its table."""
+    related = (claim.outcome, claim.exposure, claim.modifier)
+    for one, other in combinations(filter(None, related), 2):
+        first, second = sorted((one, other))
+        yield claim.table, first, second
 
 
 def unclaimed(tables: Sequence[TableRef], findings: Sequence[Found]) -> Iterator[Fact]:
@@ -145,7 +166,7 @@ def unclaimed(tables: Sequence[TableRef], findings: Sequence[Found]) -> Iterator
     It is a difference where levels of one column are known, a trend where one is the table's
     time, and an association elsewhere.
     """
-    touched = {Fact.of(finding.claim).pair for finding, _ in findings}
+    touched = {pair for finding, _ in findings for pair in pairs(finding.claim)}
     known = levels(findings)
     for table in {ref.name: ref for ref in tables}.values():
         time = table.design.removeprefix("time:") if table.design.startswith("time:") else None

@@ -2,21 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cached_property
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from earnest.core.canon import canonical, digest, parse
 from earnest.core.errors import RecordError
+from earnest.core.frozen import Body, Finite, Hash, Record, Value
+from earnest.core.kinds import FIRST_DIRECTIONS, FIRST_FIELDS, Claim
 from earnest.core.predicates import parse_conjunction
+
+__all__ = [
+    "RECORDS",
+    "WORDS",
+    "Allocation",
+    "Author",
+    "Bound",
+    "Check",
+    "Checkpoint",
+    "Claim",
+    "Dataset",
+    "Decision",
+    "EvalReport",
+    "Evidence",
+    "Exposure",
+    "Finding",
+    "Finite",
+    "Generation",
+    "Hash",
+    "Item",
+    "Record",
+    "TableRef",
+    "Task",
+    "Value",
+    "Verdict",
+    "Word",
+]
 
 Word = Literal["confirmed", "replicated", "reproduced", "inconclusive", "refuted", "invalid"]
 Exposure = Literal["sealed", "author-saw-all", "public"]
-Hash = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Direction = Literal["higher", "lower", "positive", "negative", "rising", "falling"]
 
 WORDS: tuple[Word, ...] = (
     "confirmed",
@@ -26,101 +50,16 @@ WORDS: tuple[Word, ...] = (
     "refuted",
     "invalid",
 )
-_DIRECTIONS: Mapping[str, tuple[str, str]] = {
-    "difference": ("higher", "lower"),
-    "association": ("positive", "negative"),
-    "trend": ("rising", "falling"),
-}
 
 
-class Value(BaseModel):
-    """A frozen value without a name of its own; parts of records are made of these."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
-
-
-class Record(Value):
-    """A value that is stored: its `id` is the hash of its canonical bytes."""
-
-    record: ClassVar[str]
-    version: ClassVar[int] = 1
-
-    @cached_property
-    def data(self) -> bytes:
-        """The canonical bytes, as they are stored."""
-        body = self.model_dump(mode="json")
-        return canonical({**body, "record": self.record, "version": self.version})
-
-    @cached_property
-    def id(self) -> str:
-        """`sha256:` of the canonical bytes."""
-        return digest(self.data)
-
-    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """Return a copy; a changed record has bytes and an id of its own."""
-        copied = super().model_copy(update=update, deep=deep)
-        for cached in ("data", "id"):
-            copied.__dict__.pop(cached, None)
-        return copied
-
-    @classmethod
-    def from_bytes(cls, data: bytes, *, expect: str = "") -> Self:
-        """Read a record back; with `expect`, re-verify its hash first. Raises `RecordError`."""
-        if expect and digest(data) != expect:
-            raise RecordError(f"the bytes of {expect} have changed: they hash to {digest(data)}")
-        body = parse(data)
-        if not isinstance(body, dict):
-            raise RecordError(f"not a {cls.record}")
-        name, version = body.pop("record", None), body.pop("version", None)
-        if (name, version) != (cls.record, cls.version):
-            raise RecordError(f"expected {cls.record} {cls.version}, got {name} {version}")
-        try:
-            return cls.model_validate(body)
-        except ValidationError as error:
-            raise RecordError(f"not a {cls.record}: {error}") from error
-
-
-class Claim(Value):
-    """What is claimed of a table, typed; its sentence is rendered by `earnest.core.claims`.
-
-    `difference`: the outcome is `higher` or `lower` in `group` (a level of the exposure) than in
-    `versus` (another level, or None for all the others). `association`: outcome and exposure go
-    `positive`ly or `negative`ly together in rank. `trend`: the outcome is `rising` or `falling`
-    along the exposure, a time. `threshold`: the least absolute effect that is claimed, on the
-    scale of the kind's trusted estimator (-1 to 1); None claims a direction only. `subset` and
-    `adjust_for` restrict the rows and name the columns that are held fixed.
-    """
-
-    kind: Literal["difference", "association", "trend"]
-    table: str
-    outcome: str
-    exposure: str
-    direction: Direction
-    group: str | None = None
-    versus: str | None = None
-    subset: str = ""
-    adjust_for: tuple[str, ...] = ()
-    threshold: Annotated[float, Field(ge=0, le=1)] | None = None
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.direction not in _DIRECTIONS[self.kind]:
-            raise ValueError(f"a {self.kind} is {' or '.join(_DIRECTIONS[self.kind])}")
-        if (self.group is not None) != (self.kind == "difference"):
-            raise ValueError("a difference names a group, and nothing else does")
-        if self.versus is not None and self.versus == self.group:
-            raise ValueError("a group can't differ from itself")
-        if self.versus is not None and self.group is None:
-            raise ValueError("versus needs a group")
-        if self.outcome == self.exposure or {self.outcome, self.exposure} & set(self.adjust_for):
-            raise ValueError("outcome, exposure and adjust_for must be different columns")
-        parse_conjunction(self.subset)
-        return self
-
-    @property
-    def sign(self) -> int:
-        """+1 where the claimed direction is higher, positive or rising, else -1."""
-        return 1 if self.direction == _DIRECTIONS[self.kind][0] else -1
+def _finding_2(body: Body) -> Body:
+    """From version 1: a claim had ten fields and three kinds; the new fields have defaults."""
+    claim = body.get("claim")
+    if not isinstance(claim, dict) or set(claim) != set(FIRST_FIELDS):
+        raise RecordError("not a finding of version 1: its claim has other fields")
+    if claim["direction"] not in FIRST_DIRECTIONS.get(claim["kind"], ()):
+        raise RecordError("not a finding of version 1: its claim is of a later kind")
+    return body
 
 
 class TableRef(Value):
@@ -175,6 +114,8 @@ class Finding(Record):
     """A claim with its evidence, before anyone else has looked at it."""
 
     record: ClassVar[str] = "finding"
+    version: ClassVar[int] = 2
+    upgrades: ClassVar[Mapping[int, Callable[[Body], Body]]] = {1: _finding_2}
     claim: Claim
     evidence: Evidence
     exposure: Exposure

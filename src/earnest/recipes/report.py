@@ -68,7 +68,8 @@ def effects(found: Sequence[Found]) -> str:
 def _label(finding: Finding) -> str:
     claim = finding.claim
     level = f" = {claim.group}" if claim.group is not None else ""
-    return f"{claim.table}: {claim.outcome} {claim.direction}, {claim.exposure}{level}"
+    others = [f"{name}{level}" if name == claim.exposure else name for name in claim.columns[1:3]]
+    return ", ".join((f"{claim.table}: {claim.outcome} {claim.direction}", *others))
 
 
 def cards(home: Home, found: Sequence[Found]) -> list[dict[str, Any]]:

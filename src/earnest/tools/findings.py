@@ -18,13 +18,13 @@ from earnest.core.claims import sentence
 from earnest.core.errors import EarnestError, PredicateError, RecordError, ToolError
 from earnest.core.evidence import LIMITS, MOST_NUMBERS, OUT, evidence_job, evidence_numbers
 from earnest.core.jobs import DATA
+from earnest.core.kinds import Direction
 from earnest.core.messages import Observation, ToolSpec
 from earnest.core.predicates import holds
 from earnest.core.protocols import Blobs, Sandbox
 from earnest.core.records import (
     Author,
     Claim,
-    Direction,
     Evidence,
     Exposure,
     Finding,
@@ -169,7 +169,7 @@ class SubmitFinding:
         self.queued[_key(claim)] = finding.id
         return Observation(
             content=f"queued {finding.id}",
-            data={"finding": finding.model_dump(mode="json"), "sentence": sentence(claim)},
+            data={"finding": finding.body, "sentence": sentence(claim)},
         )
 
     def _ref(self, name: str) -> TableRef:

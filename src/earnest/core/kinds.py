@@ -1,0 +1,238 @@
+"""The claim, and the forms that it can take: by kind and direction, what it must name.
+
+`needs` and `may` list optional fields of a claim; a subset may stand in any form. `sign` is the
+sign of the trusted estimator's effect where the claim is true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import Field, model_validator
+
+from earnest.core.frozen import Finite, Value
+from earnest.core.predicates import parse_conjunction
+
+Kind = Literal[
+    "difference", "association", "trend", "distribution", "interaction", "anomaly", "value"
+]
+Direction = Literal[
+    "higher",
+    "lower",
+    "positive",
+    "negative",
+    "rising",
+    "falling",
+    "highest",
+    "lowest",
+    "dependent",
+    "wider",
+    "narrower",
+    "different",
+    "right-skewed",
+    "left-skewed",
+    "stronger",
+    "weaker",
+    "positive-overall",
+    "negative-overall",
+    "present",
+    "equal",
+]
+Statistic = Literal[
+    "mean",
+    "median",
+    "sum",
+    "sd",
+    "variance",
+    "min",
+    "max",
+    "count",
+    "distinct",
+    "missing",
+    "share",
+    "correlation",
+]
+
+DESCRIPTIVE: Final = ("anomaly", "value")
+"""Kinds that say something of the rows at hand and nothing of a population: never `confirmed`."""
+
+FIRST_FIELDS: Final = (
+    "kind",
+    "table",
+    "outcome",
+    "exposure",
+    "direction",
+    "group",
+    "versus",
+    "subset",
+    "adjust_for",
+    "threshold",
+)
+"""The fields of a claim in version 1 of `Finding`."""
+
+FIRST_DIRECTIONS: Final[Mapping[str, tuple[str, str]]] = {
+    "difference": ("higher", "lower"),
+    "association": ("positive", "negative"),
+    "trend": ("rising", "falling"),
+}
+"""The kinds and directions of version 1: those that have a wording (`earnest.core.wording`)."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a claim of one kind and direction names, and the sign of its effect."""
+
+    sign: int
+    needs: frozenset[str] = field(default_factory=frozenset)
+    may: frozenset[str] = field(default_factory=frozenset)
+
+
+def _form(sign: int, needs: str, may: str = "") -> Form:
+    return Form(sign, frozenset(needs.split()), frozenset(may.split()))
+
+
+def _pair(kind: str, up: str, down: str, needs: str, may: str) -> dict[tuple[str, str], Form]:
+    return {(kind, up): _form(1, needs, may), (kind, down): _form(-1, needs, may)}
+
+
+_ORDERS: Final = "order outcome_order threshold"
+
+FORMS: Final[Mapping[tuple[str, str], Form]] = {
+    **_pair("difference", "higher", "lower", "exposure group", "versus adjust_for threshold"),
+    **_pair("difference", "highest", "lowest", "exposure group", "adjust_for threshold"),
+    **_pair("association", "positive", "negative", "exposure", f"adjust_for {_ORDERS}"),
+    ("association", "dependent"): _form(1, "exposure", "adjust_for threshold"),
+    **_pair("trend", "rising", "falling", "exposure", "adjust_for threshold"),
+    **_pair("distribution", "wider", "narrower", "exposure group", "versus adjust_for threshold"),
+    ("distribution", "different"): _form(1, "exposure group", "versus threshold"),
+    **_pair("distribution", "right-skewed", "left-skewed", "", "threshold"),
+    **_pair("interaction", "stronger", "weaker", "exposure modifier group", f"versus {_ORDERS}"),
+    ("interaction", "positive-overall"): _form(1, "exposure modifier", f"group versus {_ORDERS}"),
+    ("interaction", "negative-overall"): _form(1, "exposure modifier", f"group versus {_ORDERS}"),
+    ("anomaly", "present"): _form(1, "where count"),
+    ("value", "equal"): _form(1, "statistic value", "tolerance exposure where"),
+    **_pair("value", "highest", "lowest", "statistic exposure group", "where"),
+}
+
+
+def directions(kind: str) -> tuple[str, ...]:
+    """Return the directions that a kind of claim has."""
+    return tuple(direction for known, direction in FORMS if known == kind)
+
+
+class Claim(Value):
+    """What is claimed of a table, typed; its sentence is rendered by `earnest.core.claims`.
+
+    What each kind and direction names is in `FORMS`:
+
+    - `difference`: the outcome is `higher` or `lower` in `group` (a level of the exposure) than in
+      `versus` (another level, or None for all the others); `highest` or `lowest` in `group` of all
+      the exposure's levels.
+    - `association`: outcome and exposure go `positive`ly or `negative`ly together in rank (`order`
+      and `outcome_order` name the levels, lowest first, of one that is ordinal); or they are
+      `dependent`, which is unsigned.
+    - `trend`: the outcome is `rising` or `falling` along the exposure, a time.
+    - `distribution`: the outcome is spread `wider` or `narrower` in `group` than in `versus`; its
+      shape is `different` between the two once location and spread are taken out; or, without an
+      exposure, it is `right-skewed` or `left-skewed`.
+    - `interaction`: outcome and exposure go together `stronger` or `weaker` where `modifier` is
+      `group` than where it is `versus`; or a reversal: `positive-overall` (outcome and exposure
+      go positively together, or the outcome is higher in the exposure's `group`) and the opposite
+      within the levels of `modifier`; `negative-overall` the other way round.
+    - `anomaly`: `count` rows satisfy `where`, which says what is odd about the outcome there.
+    - `value`: the outcome's `statistic` is `equal` to `value` (within `tolerance`, in its own
+      units), or `highest` or `lowest` in `group` of all levels of the exposure. A `share` is that
+      of the rows that satisfy `where`; a `correlation` is Pearson's, with the exposure.
+
+    `threshold`: the least absolute effect that is claimed, on the scale of the kind's trusted
+    estimator (0 to 1); None claims a direction only. `subset` and `adjust_for` restrict the rows
+    and name the columns that are held fixed.
+    """
+
+    kind: Kind
+    table: str
+    outcome: str
+    exposure: str = ""
+    direction: Direction
+    group: str | None = None
+    versus: str | None = None
+    subset: str = ""
+    adjust_for: tuple[str, ...] = ()
+    threshold: Annotated[float, Field(ge=0, le=1)] | None = None
+    order: tuple[str, ...] = ()
+    outcome_order: tuple[str, ...] = ()
+    modifier: str = ""
+    statistic: Statistic | None = None
+    value: Finite | None = None
+    tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    where: str = ""
+    count: Annotated[int, Field(ge=0)] | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        form = FORMS.get((self.kind, self.direction))
+        if form is None:
+            raise ValueError(f"a {self.kind} is {' or '.join(directions(self.kind))}")
+        self._named(form.needs, form.may)
+        if self.versus is not None and self.versus == self.group:
+            raise ValueError("a group can't differ from itself")
+        columns = [name for name in (self.outcome, self.exposure, self.modifier) if name]
+        if len({*columns, *self.adjust_for}) != len(columns) + len(self.adjust_for):
+            raise ValueError("outcome, exposure, modifier, adjust_for must be different columns")
+        for levels in (self.order, self.outcome_order):
+            if levels and (len(levels) < 2 or len(set(levels)) != len(levels)):
+                raise ValueError("an order names at least two levels, each once")
+        if self.kind == "value":
+            self._measurable()
+        parse_conjunction(self.subset)
+        parse_conjunction(self.where)
+        return self
+
+    def _named(self, needs: frozenset[str], may: frozenset[str]) -> None:
+        """Refuse a claim that lacks what its form needs, or names what it has no place for."""
+        if self.kind == "difference" and self.group is None:
+            raise ValueError("a difference names a group")
+        given = {name for name in _OPTIONAL if getattr(self, name) not in (None, "", ())}
+        what = f"a {self.kind} that is {self.direction}"
+        if lacks := needs - given:
+            raise ValueError(f"{what} names {', '.join(sorted(lacks))}")
+        if extra := given - needs - may - {"subset"}:
+            raise ValueError(f"{what} has no place for {', '.join(sorted(extra))}")
+        if self.versus is not None and self.group is None:
+            raise ValueError("versus needs a group")
+
+    def _measurable(self) -> None:
+        if (self.statistic == "share") != bool(self.where):
+            raise ValueError("a share is that of the rows that satisfy `where`")
+        if self.direction == "equal" and (self.statistic == "correlation") != bool(self.exposure):
+            raise ValueError("a correlation, and no other statistic, is with an exposure")
+        if self.direction != "equal" and self.statistic == "correlation":
+            raise ValueError("a correlation has one value, and none a level")
+
+    @property
+    def sign(self) -> int:
+        """The sign of the effect where the claim is true: 1, or -1 (lower, narrower, ...)."""
+        return FORMS[self.kind, self.direction].sign
+
+    @property
+    def descriptive(self) -> bool:
+        """Whether it says something of the rows at hand only: `reproduced` at most."""
+        return self.kind in DESCRIPTIVE
+
+    @property
+    def relational(self) -> bool:
+        """Whether it relates the outcome to other columns: shuffling the outcome then ends it."""
+        return bool(self.exposure) and not self.descriptive
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that it names, its predicates' apart: outcome first."""
+        named = (self.outcome, self.exposure, self.modifier, *self.adjust_for)
+        return tuple(name for name in named if name)
+
+
+_OPTIONAL = tuple(
+    name for name in Claim.model_fields if name not in ("kind", "table", "outcome", "direction")
+)

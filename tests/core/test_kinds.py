@@ -1,0 +1,195 @@
+"""The forms of a claim, and findings of the first version, read for good."""
+
+import json
+import pickle
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from earnest.core.canon import canonical, digest
+from earnest.core.claims import claim_key, sentence
+from earnest.core.errors import RecordError
+from earnest.core.facts import established, pairs, spoken, unclaimed, unsettled
+from earnest.core.kinds import FORMS, Claim
+from earnest.core.records import Author, Evidence, Finding, TableRef, Verdict
+
+# As the first version wrote it; its id and its claim's key, as that version computed them.
+FIRST = (
+    b'{"author":{"generation":0,"model":"analyst","principal":"local"},"claim":{"adjust_for":[],'
+    b'"direction":"lower","exposure":"origin","group":"usa","kind":"difference","outcome":"mpg",'
+    b'"subset":"year >= 75","table":"cars","threshold":0.2,"versus":null},"evidence":{"inputs":'
+    b'{"cars.csv":"sha256:0000000000000000000000000000000000000000000000000000000000000000"},'
+    b'"results":{"effect":-0.5},"script":'
+    b'"sha256:1111111111111111111111111111111111111111111111111111111111111111","supports":'
+    b'"effect < 0","tolerance":0.000001},"exposure":"sealed","prose":"","record":"finding","run":'
+    b'"r","table":{"columns":["mpg","origin","year"],"design":"iid","name":"cars","rows":60,'
+    b'"table":"sha256:2222222222222222222222222222222222222222222222222222222222222222","visible":'
+    b'"sha256:0000000000000000000000000000000000000000000000000000000000000000"},"task":'
+    b'"sha256:3333333333333333333333333333333333333333333333333333333333333333","version":1}'
+)
+FIRST_ID = "sha256:aa63292aab169a2bb67fbf6936d2206e9db01f362a5bb1ec1202076bf2ba0500"
+FIRST_KEY = "sha256:ff3bdf76e7536cb4c34bc927882da529e816a8bf947756f0fca89193266168de"
+
+MORE = {
+    "exposure": "x",
+    "group": "a",
+    "modifier": "m",
+    "statistic": "mean",
+    "value": 1.5,
+    "where": "y > 9",
+    "count": 3,
+}
+
+
+def claim(kind, direction, **more):
+    needs = FORMS[kind, direction].needs
+    base = {name: MORE[name] for name in needs} | more
+    return Claim(kind=kind, table="t", outcome="y", direction=direction, **base)
+
+
+def every():
+    return [claim(kind, direction) for kind, direction in FORMS]
+
+
+def found(one, word="confirmed", effect=0.5):
+    name = digest(canonical(one.model_dump(mode="json")))
+    finding = Finding(
+        claim=one,
+        evidence=Evidence(script=name, inputs={}, results={"effect": 1}, supports="effect > 0"),
+        exposure="sealed",
+        author=Author(principal="me", model="m"),
+        run="r",
+        task=name,
+        table=TableRef(
+            name="t", table=name, visible=name, design="iid", rows=9, columns=("x", "y", "m", "z")
+        ),
+    )
+    verdict = Verdict(
+        finding=finding.id,
+        word=word,
+        reason="r",
+        checks=(),
+        effect=effect * one.sign,
+        interval=(0.0, 1.0),
+        seed=1,
+        verifier="v",
+    )
+    return finding, verdict
+
+
+def test_a_finding_of_the_first_version_keeps_its_bytes_and_its_id():
+    old = Finding.from_bytes(FIRST, expect=FIRST_ID)
+    assert (old.data, old.id) == (FIRST, FIRST_ID)
+    assert claim_key(old.claim) == FIRST_KEY
+    assert pickle.loads(pickle.dumps(old)).id == FIRST_ID  # noqa: S301
+    assert old.model_copy().id == FIRST_ID
+    assert Finding.from_body(old.body).id == FIRST_ID
+    assert sentence(old.claim) == (
+        "In cars, among rows with year >= 75, `mpg` tends to be lower where `origin` is 'usa' "
+        "than elsewhere, by at least 0.2 on the scale of its estimator."
+    )
+
+
+def test_a_log_that_says_no_version_is_of_the_first():
+    body = {k: v for k, v in json.loads(FIRST).items() if k not in ("record", "version")}
+    assert Finding.from_body(body).id == FIRST_ID
+
+
+def test_a_changed_copy_of_an_old_finding_is_a_new_one():
+    changed = Finding.from_bytes(FIRST).model_copy(update={"prose": "mine"})
+    assert b'"version":2' in changed.data
+    assert changed.id == digest(changed.data) != FIRST_ID
+    assert Finding.from_bytes(changed.data) == changed
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"version":1', b'"version":3'),
+        (b'"version":1', b'"version":2,"more":1'),
+        (b'"direction":"lower"', b'"direction":"lowest"'),
+        (b'"table":"cars","threshold"', b'"table":"cars","modifier":"year","threshold"'),
+        (b'"threshold":0.2,', b""),
+        (b'"run":"r"', b'"run": "r"'),
+    ],
+)
+def test_what_the_first_version_could_not_write_is_refused(old, new):
+    with pytest.raises(RecordError):
+        Finding.from_bytes(FIRST.replace(old, new))
+
+
+@pytest.mark.parametrize("one", every(), ids=lambda one: f"{one.kind}-{one.direction}")
+def test_every_form_survives_a_round_trip_and_has_a_sentence(one):
+    finding, _ = found(one)
+    assert Finding.from_bytes(finding.data, expect=finding.id).claim == one
+    text = sentence(one)
+    assert "`y`" in text or "y > 9" in text
+    assert not {"cause", "causes", "effect of", "because"} & set(text.split())
+    assert abs(one.sign) == 1
+
+
+@pytest.mark.parametrize("one", every(), ids=lambda one: f"{one.kind}-{one.direction}")
+def test_a_form_refuses_what_it_has_no_place_for_and_what_it_lacks(one):
+    body = one.model_dump()
+    form = FORMS[one.kind, one.direction]
+    for name in form.needs:
+        with pytest.raises(ValidationError):
+            Claim(**{**body, name: Claim.model_fields[name].default})
+    for name in set(MORE) - form.needs - form.may:
+        with pytest.raises(ValidationError, match=r"no place|needs a group"):
+            Claim(**{**body, name: MORE[name]})
+
+
+@pytest.mark.parametrize(
+    ("kind", "direction", "wrong"),
+    [
+        ("association", "positive", {"order": ("a",)}),
+        ("association", "positive", {"order": ("a", "a")}),
+        ("interaction", "stronger", {"modifier": "x"}),
+        ("anomaly", "present", {"where": "y is odd"}),
+        ("anomaly", "present", {"count": -1}),
+        ("value", "equal", {"statistic": "share"}),
+        ("value", "equal", {"statistic": "correlation"}),
+        ("value", "equal", {"exposure": "x"}),
+        ("value", "equal", {"value": float("nan")}),
+        ("value", "highest", {"statistic": "correlation"}),
+    ],
+)
+def test_an_inconsistent_claim_is_refused(kind, direction, wrong):
+    with pytest.raises(ValidationError):
+        claim(kind, direction, **wrong)
+
+
+@given(st.sampled_from(every()), st.sampled_from(every()))
+def test_two_claims_share_a_key_only_if_they_say_the_same(one, other):
+    assert (claim_key(one) == claim_key(other)) == (one == other)
+
+
+def test_an_association_is_the_same_from_either_column():
+    one = claim("association", "positive", order=("s", "m", "l"))
+    turned = one.model_copy(
+        update={"outcome": "x", "exposure": "y", "order": (), "outcome_order": ("s", "m", "l")}
+    )
+    assert claim_key(one) == claim_key(turned)
+    assert claim_key(one) != claim_key(claim("association", "positive"))
+    assert claim_key(claim("association", "positive", order=("l", "m", "s"))) != claim_key(one)
+
+
+def test_only_what_has_words_becomes_a_fact_and_the_rest_is_counted():
+    findings = [found(one) for one in every()]
+    known, refused = established(findings)
+    assert {item.fact.kind for item in known} == {"difference", "association", "trend"}
+    assert sum(count for reason, count in refused.items() if "no wording" in reason) == sum(
+        not spoken(one) for one in every()
+    )
+    assert refused["no wording for a claim of this form: value"] == 3
+    assert unsettled([found(one, "refuted") for one in every() if not spoken(one)]) == []
+
+
+def test_a_pair_that_any_claim_relates_is_not_taught_as_unclaimed():
+    finding, verdict = found(claim("interaction", "stronger"))
+    assert set(pairs(finding.claim)) == {("t", "x", "y"), ("t", "m", "y"), ("t", "m", "x")}
+    free = {fact.pair for fact in unclaimed([finding.table], [(finding, verdict)])}
+    assert free == {("t", "x", "z"), ("t", "y", "z"), ("t", "m", "z")}
