@@ -98,10 +98,11 @@ def _pair(kind: str, up: str, down: str, needs: str, may: str) -> dict[tuple[str
 
 
 _ORDERS: Final = "order outcome_order threshold"
+_FIXED: Final = "adjust_for outcome_order threshold"
 
 FORMS: Final[Mapping[tuple[str, str], Form]] = {
-    **_pair("difference", "higher", "lower", "exposure group", "versus adjust_for threshold"),
-    **_pair("difference", "highest", "lowest", "exposure group", "adjust_for threshold"),
+    **_pair("difference", "higher", "lower", "exposure group", f"versus {_FIXED}"),
+    **_pair("difference", "highest", "lowest", "exposure group", _FIXED),
     **_pair("association", "positive", "negative", "exposure", f"adjust_for {_ORDERS}"),
     ("association", "dependent"): _form(1, "exposure", "adjust_for threshold"),
     **_pair("trend", "rising", "falling", "exposure", "adjust_for threshold"),
