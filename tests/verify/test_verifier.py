@@ -1,7 +1,11 @@
+from dataclasses import dataclass
+from pathlib import Path
+
 import pytest
 
 from earnest.core.canon import digest
 from earnest.core.errors import UsageError
+from earnest.core.home import BlobStore
 from earnest.core.records import Author, Check, Claim, Evidence, Finding, TableRef, Verdict
 from earnest.sandbox.unsafe import UnsafeLocal
 from earnest.verify.estimate import Estimate
@@ -25,6 +29,26 @@ def finding(design="iid", exposure="sealed", kind="association", **claim):
             name="t", table=NAME, visible=NAME, design=design, rows=9, columns=("x", "y")
         ),
     )
+
+
+def test_a_descriptive_claim_is_never_tested_on_sealed_rows():
+    for kind, more in (
+        ("value", {"statistic": "mean", "value": 1.0, "direction": "equal"}),
+        ("anomaly", {"where": "y > 1", "count": 1, "direction": "present"}),
+    ):
+        one = finding()
+        body = {"kind": kind, "table": "t", "outcome": "y", **more}
+        assert not is_testable(one.model_copy(update={"claim": Claim(**body)}))
+
+
+def test_what_the_design_cannot_reach_is_inconclusive():
+    none = PValue(1.0, 0, "not drawn: this design reaches p = 0.05 at best", 0.05)
+    word, reason = judge(finding(), Estimate(0.9, (0.5, 1.0), none, 8, "rho"), 1e-3)
+    assert (word, reason) == (
+        "inconclusive",
+        "not drawn: this design reaches p = 0.05 at best, 0.001 was needed",
+    )
+    assert judge(finding(), Estimate(-0.9, (-1, -0.5), none, 8, "rho"), 1e-3)[0] == "refuted"
 
 
 def found(effect, low, high, p):
@@ -84,6 +108,61 @@ def test_a_claim_that_was_made_before_gets_its_verdict_without_a_test(sandbox):
     assert (told.word, told.effect, told.p, told.finding) == ("confirmed", 0.5, None, again.id)
     assert first.id in told.reason
     assert told.id != verdict.id
+
+
+MEAN = """
+import argparse, csv, json, statistics
+options = argparse.ArgumentParser()
+for name in ("--data", "--out", "--seed"):
+    options.add_argument(name)
+options = options.parse_args()
+rows = list(csv.DictReader(open(options.data + "/t.csv")))
+json.dump({"mean": statistics.mean(float(row["y"]) for row in rows)}, open(options.out, "w"))
+"""
+
+
+@dataclass(frozen=True)
+class Bench:
+    folder: Path
+
+    def visible(self, table):
+        return self.folder
+
+    def sealed(self, table):
+        raise AssertionError("a descriptive claim looked at sealed rows")
+
+    def alpha(self, name):
+        return None
+
+    def earlier(self, one):
+        return None
+
+
+@pytest.mark.parametrize(("value", "word"), [(4.5, "reproduced"), (4.4, "refuted")])
+def test_a_value_is_computed_on_the_visible_rows(sandbox, tmp_path, value, word):
+    data = "x,y\n" + "".join(f"{number % 3},{number}\n" for number in range(10))
+    tmp_path.chmod(0o755)
+    visible = tmp_path / "visible"
+    visible.mkdir()
+    (visible / "t.csv").write_text(data)
+    blobs = BlobStore(tmp_path / "blobs")
+    one = finding()
+    claim = Claim(
+        kind="value", table="t", outcome="y", direction="equal", statistic="mean", value=value
+    )
+    evidence = Evidence(
+        script=blobs.put(MEAN.encode()),
+        inputs={"t.csv": digest(data.encode())},
+        results={"mean": 4.5},
+        supports="mean > 4",
+    )
+    table = one.table.model_copy(update={"visible": digest(data.encode())})
+    one = one.model_copy(update={"claim": claim, "evidence": evidence, "table": table})
+    bench = Bench(visible)
+    verdict = Verifier(sandbox, blobs, bench, b"key").check(one, bench)
+    assert (verdict.word, verdict.checks[-1].name) == (word, "computes"), verdict.reason
+    assert (verdict.p, verdict.effect) == (None, None)
+    assert verdict.checks[-1].observed["value"] == 4.5
 
 
 def test_it_refuses_a_sandbox_that_isolates_nothing(tmp_path):

@@ -11,6 +11,7 @@ Anything else has no valid null here and is not tested.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -24,11 +25,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
     Floats = npt.NDArray[np.float64]
+    Change = Callable[[pd.DataFrame], pd.DataFrame]
 
 LEAST_UNITS: Final = 8
 LEAST_BLOCKS: Final = 12
+BINS: Final = 5
 _BLOCKS: Final = 24
-_BINS: Final = 5
+_ROWS_ONLY: Final = ("different", "right-skewed", "left-skewed")
 
 
 class NotTestableError(Exception):
@@ -37,7 +40,7 @@ class NotTestableError(Exception):
 
 @dataclass(frozen=True)
 class Units:
-    """Independent units: outcome `y`, exposure `x` (1 and 0 for a difference), `strata` codes.
+    """Independent units: outcome `y`, exposure `x` (1 and 0 for two groups), `strata` codes.
 
     All of shape (n,). With `scheme` `flip`, `strata` are the groups whose statistics are flipped.
     """
@@ -50,38 +53,59 @@ class Units:
     note: str
 
 
+def untestable(claim: Claim, design: str) -> str:
+    """Say, without looking at any data, why a claim has no test in a design; empty: it has one."""
+    kind, _, column = design.partition(":")
+    if claim.descriptive:
+        return f"a claim of the kind {claim.kind} speaks of the rows at hand only"
+    if kind == "time" and (claim.kind, claim.exposure) != ("trend", column):
+        return "this kind has no valid null in a time series"
+    if kind == "grouped" and claim.direction in _ROWS_ONLY:
+        return "shape and skew have a test for independent rows only"
+    return ""
+
+
 def testable(finding: Finding) -> bool:
     """Say, without looking at any data, whether there is a valid test for this finding."""
-    if finding.exposure != "sealed":
-        return False
-    kind, _, column = finding.table.design.partition(":")
-    if kind == "time":
-        return finding.claim.kind == "trend" and finding.claim.exposure == column
-    return True
+    return finding.exposure == "sealed" and not untestable(finding.claim, finding.table.design)
 
 
-def _exposure(frame: pd.DataFrame, claim: Claim) -> pd.Series[float]:
+def ordinal(cells: pd.Series[str], order: tuple[str, ...]) -> pd.Series[float]:
+    """Return each cell's place in an order of levels, from 0; NaN where it has none."""
+    import pandas as pd
+
+    places = pd.Series(float("nan"), index=cells.index)
+    for place, level in enumerate(order):
+        places = places.mask(same_level(cells, level), float(place))
+    return places
+
+
+def membership(cells: pd.Series[str], group: str, versus: str | None) -> pd.Series[float]:
+    """Return 1 for a group's rows, 0 for those it is compared with, NaN for others."""
     import numpy as np
     import pandas as pd
 
+    inside = same_level(cells, group)
+    other = cells.notna() & ~inside if versus is None else same_level(cells, versus)
+    return pd.Series(np.where(inside, 1.0, np.where(other, 0.0, np.nan)), index=cells.index)
+
+
+def _exposure(frame: pd.DataFrame, claim: Claim) -> pd.Series[float]:
     cells = frame[claim.exposure]
-    if claim.kind != "difference" or claim.group is None:
-        return numbers(cells)
-    group = same_level(cells, claim.group)
-    versus = cells.notna() & ~group if claim.versus is None else same_level(cells, claim.versus)
-    values = np.where(group, 1.0, np.where(versus, 0.0, np.nan))
-    return pd.Series(values, index=frame.index)
+    if claim.group is not None and claim.direction not in ("stronger", "weaker"):
+        return membership(cells, claim.group, claim.versus)
+    return ordinal(cells, claim.order) if claim.order else numbers(cells)
 
 
-def _strata(frame: pd.DataFrame, columns: tuple[str, ...]) -> pd.Series[int]:
+def strata_of(frame: pd.DataFrame, columns: tuple[str, ...]) -> pd.Series[int]:
     """Return a code per row for what a claim holds fixed: levels, or fifths of a numeric column."""
     import pandas as pd
 
     parts = pd.DataFrame(index=frame.index)
     for name in columns:
         cells = frame[name]
-        if cells.nunique() > 2 * _BINS:
-            parts[name] = pd.qcut(numbers(cells), _BINS, labels=False, duplicates="drop")
+        if cells.nunique() > 2 * BINS:
+            parts[name] = pd.qcut(numbers(cells), BINS, labels=False, duplicates="drop")
         else:
             parts[name] = pd.factorize(cells)[0]
     if parts.empty:
@@ -89,13 +113,32 @@ def _strata(frame: pd.DataFrame, columns: tuple[str, ...]) -> pd.Series[int]:
     return parts.groupby(list(columns), sort=False, dropna=False).ngroup()
 
 
-def units(frame: pd.DataFrame, claim: Claim, design: str) -> Units:
-    """Reduce sealed rows to the units of a claim's test. Raises `NotTestableError`."""
-    for name in (claim.outcome, claim.exposure, *claim.adjust_for):
+def chosen(frame: pd.DataFrame, claim: Claim) -> pd.DataFrame:
+    """Return the rows of the subset in which all columns of a claim are there.
+
+    Raises `NotTestableError`.
+    """
+    for name in claim.columns:
         if name not in frame.columns:
             raise NotTestableError(f"the table has no column {name!r}")
     try:
-        table = _table(frame, claim, design)
+        return select(frame, claim.subset).dropna(subset=list(claim.columns))
+    except UsageError as error:
+        raise NotTestableError(str(error)) from error
+
+
+def units(
+    frame: pd.DataFrame, claim: Claim, design: str, change: Change = lambda table: table
+) -> Units:
+    """Reduce sealed rows to the units of a claim's test. Raises `NotTestableError`.
+
+    `change` is applied to the table of rows (`y`, `x`, `stratum`, `group`) before.
+    """
+    rows = chosen(frame, claim)
+    if why := untestable(claim, design):
+        raise NotTestableError(why)
+    try:
+        table = change(numeric_table(rows, claim, design))
     except UsageError as error:
         raise NotTestableError(str(error)) from error
     reduce = {"iid": _rows, "grouped": _groups, "time": _blocks}[design.partition(":")[0]]
@@ -107,17 +150,29 @@ def units(frame: pd.DataFrame, claim: Claim, design: str) -> Units:
     return found
 
 
-def _table(frame: pd.DataFrame, claim: Claim, design: str) -> pd.DataFrame:
+def numeric_table(rows: pd.DataFrame, claim: Claim, design: str) -> pd.DataFrame:
     """Return the rows that count, as numbers: `y`, `x`, `stratum`, `group`."""
     import pandas as pd
 
     column = design.partition(":")[2]
-    rows = select(frame, claim.subset)
-    rows = rows.dropna(subset=[claim.outcome, claim.exposure, *claim.adjust_for])
-    table = pd.DataFrame({"y": numbers(rows[claim.outcome]), "x": _exposure(rows, claim)})
-    table["stratum"] = _strata(rows, claim.adjust_for)
+    cells = rows[claim.outcome]
+    y = ordinal(cells, claim.outcome_order) if claim.outcome_order else numbers(cells)
+    table = pd.DataFrame({"y": y, "x": _exposure(rows, claim)})
+    table["stratum"] = strata_of(rows, claim.adjust_for)
     table["group"] = rows[column] if column else ""
     return table.dropna()
+
+
+def constant_in_groups(table: pd.DataFrame) -> bool:
+    """Say whether the exposure is the same for all rows of each group.
+
+    Raises `NotTestableError` where it is, and what is held fixed is not.
+    """
+    if (table.groupby("group")["x"].nunique() > 1).any():
+        return False
+    if (table.groupby("group")["stratum"].nunique() > 1).any():
+        raise NotTestableError("what is held fixed varies within groups, the exposure does not")
+    return True
 
 
 def _made(
@@ -130,7 +185,7 @@ def _made(
         table["x"].to_numpy(float),
         table["stratum"].to_numpy(np.intp),
         scheme,
-        claim.kind == "difference",
+        claim.group is not None,
         note,
     )
 
@@ -142,18 +197,16 @@ def _rows(table: pd.DataFrame, claim: Claim) -> Units:
 
 
 def _groups(table: pd.DataFrame, claim: Claim) -> Units:
-    varies = table.groupby("group")["x"].nunique() > 1
-    if not varies.any():
-        if (table.groupby("group")["stratum"].nunique() > 1).any():
-            raise NotTestableError("what is held fixed varies within groups, the exposure does not")
+    if constant_in_groups(table):
         means = table.groupby("group", sort=True).agg(
             y=("y", "mean"), x=("x", "first"), stratum=("stratum", "first")
         )
-        return _rows(means, claim)
-    cells = table.groupby(["group", "stratum"], sort=True)
-    kept = table[(cells["x"].transform("nunique") > 1) & (cells["y"].transform("nunique") > 1)]
+        found = _rows(means, claim)
+        return Units(found.y, found.x, found.strata, "shuffle", found.indicator, "group means")
     if claim.adjust_for:
         raise NotTestableError("adjusting within groups has no estimator in this version")
+    cells = table.groupby("group", sort=True)
+    kept = table[(cells["x"].transform("nunique") > 1) & (cells["y"].transform("nunique") > 1)]
     kept = kept.assign(stratum=kept.groupby("group", sort=True).ngroup())
     if kept["stratum"].nunique() < LEAST_UNITS:
         raise NotTestableError(
@@ -163,7 +216,7 @@ def _groups(table: pd.DataFrame, claim: Claim) -> Units:
 
 
 def _blocks(table: pd.DataFrame, claim: Claim) -> Units:
-    if claim.kind != "trend" or claim.adjust_for:
+    if claim.adjust_for:
         raise NotTestableError("a time series has a valid null for plain trends only")
     series = table.groupby("x", sort=True)["y"].mean()
     length = max(math.ceil(len(series) / _BLOCKS), 3 * _memory(series.to_numpy(float)))

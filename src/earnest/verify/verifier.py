@@ -17,14 +17,16 @@ from earnest.core.errors import RecordError
 from earnest.core.protocols import Blobs, LedgerView, Sandbox, Tables
 from earnest.core.records import Check, Finding, Verdict, Word
 from earnest.sandbox.choose import require_isolation
+from earnest.verify.describe import described
 from earnest.verify.estimate import Estimate, estimate
 from earnest.verify.evidence import honesty
 from earnest.verify.evidence_run import Bench
+from earnest.verify.fragility import fragility
 from earnest.verify.proofs import CASES, Proof, prove
 from earnest.verify.proofs_cases import Case
-from earnest.verify.units import NotTestableError, testable
+from earnest.verify.units import NotTestableError, testable, untestable
 
-VERSION: Final = "earnest-verify/1"
+VERSION: Final = "earnest-verify/2"
 _NOT_COVERED: Final = (
     "causes: an association in this population is not one",
     "another population, or another time",
@@ -60,6 +62,8 @@ class Verifier:
         checks = self._honesty(finding, seed)
         if checks[-1].passed is False:
             return _verdict(finding, seed, "invalid", checks[-1].detail, checks)
+        if finding.claim.descriptive:
+            return self._described(finding, seed, checks)
         if not testable(finding):
             return _verdict(finding, seed, "reproduced", _capped(finding), checks)
         alpha = ledger.alpha(finding.id)
@@ -73,7 +77,12 @@ class Verifier:
             checks.append(Check(name="sealed", passed=None, detail=str(error)))
             return _verdict(finding, seed, "inconclusive", str(error), checks, alpha=alpha)
         word, reason = judge(finding, found, alpha)
-        checks.append(_sealed_check(found, word, reason))
+        decides = _sealed_check(found, word, reason)
+        if word == "confirmed":
+            reported = fragility(cells, finding.claim, finding.table.design, seed)
+            checks += reported
+            reason = "; ".join([reason, *(check.detail for check in reported if not check.passed)])
+        checks.append(decides)
         return _verdict(finding, seed, word, reason, checks, found, alpha)
 
     def proofs(self, cases: tuple[Case, ...] = CASES) -> Iterator[Proof]:
@@ -83,6 +92,18 @@ class Verifier:
             return replace(self, blobs=blobs, tables=tables).check(finding, ledger)
 
         return prove(examine, self.sandbox, cases)
+
+    def _described(self, finding: Finding, seed: int, checks: list[Check]) -> Verdict:
+        """Return the verdict on a claim about the visible rows, computed on them once more."""
+        folder = self.tables.visible(finding.table.table)
+        try:
+            check = described(read_cells(folder / f"{finding.table.name}.csv"), finding.claim)
+        except NotTestableError as error:
+            checks.append(Check(name="computes", passed=None, detail=str(error)))
+            return _verdict(finding, seed, "inconclusive", str(error), checks)
+        checks.append(check)
+        word: Word = "reproduced" if check.passed else "refuted"
+        return _verdict(finding, seed, word, check.detail, checks)
 
     def _honesty(self, finding: Finding, seed: int) -> list[Check]:
         try:
@@ -99,6 +120,8 @@ def judge(finding: Finding, found: Estimate, alpha: float) -> tuple[Word, str]:
     low, high = sorted(sign * bound for bound in found.interval)
     if high < least:
         return "refuted", f"the sealed interval lies below {least:g} in the claimed direction"
+    if found.p is not None and found.p.reached is not None:
+        return "inconclusive", f"{found.p.method}, {alpha:.2g} was needed"
     if found.p is None or found.p.p > alpha:
         p = "none" if found.p is None else f"{found.p.p:.2g}"
         return "inconclusive", f"p = {p} on the sealed rows, {alpha:.2g} was needed"
@@ -109,13 +132,15 @@ def judge(finding: Finding, found: Estimate, alpha: float) -> tuple[Word, str]:
 
 def _capped(finding: Finding) -> str:
     if finding.exposure == "sealed":
-        return "it computes as stated; this kind has no valid null in a time series"
+        return f"it computes as stated; {untestable(finding.claim, finding.table.design)}"
     return f"it computes as stated; its author had seen the rows ({finding.exposure})"
 
 
 def _sealed_check(found: Estimate, word: Word, reason: str) -> Check:
     observed = {"effect": found.effect, "low": found.interval[0], "high": found.interval[1]}
-    if found.p is not None:
+    if found.p is not None and found.p.reached is not None:
+        observed["reached"] = found.p.reached
+    elif found.p is not None:
         observed |= {"p": found.p.p, "draws": float(found.p.draws)}
     method = f" ({found.p.method})" if found.p else ""
     return Check(
@@ -149,7 +174,7 @@ def _verdict(
     found: Estimate | None = None,
     alpha: float | None = None,
 ) -> Verdict:
-    p = found.p if found else None
+    p = found.p if found and (found.p is None or found.p.reached is None) else None
     return Verdict(
         finding=finding.id,
         word=word,
