@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ from earnest.core.canon import digest
 from earnest.core.errors import EarnestError, ToolError
 from earnest.core.home import BlobStore
 from earnest.core.protocols import Sandbox
-from earnest.core.records import Author, Finding, Task
+from earnest.core.records import Author, Claim, Finding, TableRef, Task
 from earnest.tools.findings import MOST_FINDINGS, SubmitFinding, Submitter
+from earnest.tools.table import check_claim
 
 SCRIPT = """
 import argparse, csv, json, statistics
@@ -86,6 +88,133 @@ def test_an_association_has_no_first_column(tool: SubmitFinding) -> None:
     tool.call(one)
     with pytest.raises(ToolError, match="queued already"):
         tool.call({**one, "outcome": "age", "exposure": "height"})
+
+
+QUIET = "import json; json.dump({'effect': 9}, open('results.json', 'w'))"
+BARE: dict[str, Any] = {"table": "trees", "script": QUIET, "supports": "effect > 0"}
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        {"kind": "difference", "direction": "highest", "group": "oak", "exposure": "wood"},
+        {"kind": "association", "direction": "dependent", "exposure": "wood"},
+        {
+            "kind": "association",
+            "direction": "positive",
+            "exposure": "wood",
+            "order": ["fir", "oak"],
+        },
+        {"kind": "distribution", "direction": "wider", "group": "oak", "exposure": "wood"},
+        {"kind": "distribution", "direction": "right-skewed"},
+        {
+            "kind": "interaction",
+            "direction": "stronger",
+            "exposure": "age",
+            "modifier": "wood",
+            "group": "oak",
+        },
+        {
+            "kind": "interaction",
+            "direction": "positive-overall",
+            "exposure": "age",
+            "modifier": "wood",
+        },
+        {"kind": "anomaly", "direction": "present", "where": "height > 22", "count": 3},
+        {
+            "kind": "value",
+            "direction": "equal",
+            "statistic": "mean",
+            "value": 1,
+            "value_tolerance": 9,
+        },
+        {
+            "kind": "value",
+            "direction": "highest",
+            "statistic": "max",
+            "exposure": "name",
+            "group": "tree_1",
+        },
+    ],
+    ids=lambda claim: f"{claim['kind']}-{claim['direction']}",
+)
+def test_every_kind_can_be_submitted(tool: SubmitFinding, claim: dict[str, Any]) -> None:
+    found = tool.call({**BARE, "outcome": "height", **claim})
+    finding = Finding.from_body(found.data["finding"])
+    assert (finding.claim.kind, finding.claim.direction) == (claim["kind"], claim["direction"])
+    assert finding.claim.tolerance == claim.get("value_tolerance")
+
+
+@pytest.mark.parametrize(
+    ("claim", "said"),
+    [
+        ({"kind": "interaction", "direction": "stronger", "exposure": "age"}, "modifier"),
+        (
+            {
+                "kind": "interaction",
+                "direction": "stronger",
+                "exposure": "age",
+                "modifier": "wood",
+                "group": "elm",
+            },
+            "'elm' is no value of 'wood'",
+        ),
+        (
+            {
+                "kind": "association",
+                "direction": "positive",
+                "exposure": "wood",
+                "order": ["fir", "elm"],
+            },
+            "'elm' is no value of 'wood'",
+        ),
+        ({"kind": "anomaly", "direction": "present", "where": "soil > 2", "count": 1}, "'soil'"),
+        ({"kind": "anomaly", "direction": "present", "where": "height > 2"}, "names count"),
+        ({"kind": "value", "direction": "equal", "statistic": "mode", "value": 1}, "statistic"),
+        ({"kind": "distribution", "direction": "wider", "exposure": "wood"}, "names group"),
+        ({"kind": "value", "direction": "equal", "value": 1}, "names statistic"),
+        (
+            {
+                "kind": "difference",
+                "direction": "higher",
+                "exposure": "name",
+                "group": "tree_1",
+                "versus": "tree_2",
+            },
+            "could not reach",
+        ),
+    ],
+)
+def test_what_a_kind_lacks_is_told(tool: SubmitFinding, claim: dict[str, Any], said: str) -> None:
+    with pytest.raises(ToolError, match=said):
+        tool.call({**BARE, "outcome": "height", **claim})
+    assert tool.queued == {}
+
+
+def test_one_row_against_few_is_told_to_be_out_of_reach(visible: Path, ref: TableRef) -> None:
+    table = visible / "trees.csv"
+    rows = sorted(csv.DictReader(table.open()), key=lambda row: float(row["height"]))[-12:]
+    claim = Claim(
+        kind="difference",
+        table="trees",
+        outcome="height",
+        exposure="name",
+        direction="higher",
+        group=rows[-1]["name"],
+        subset=f"height >= {rows[0]['height']}",
+    )
+    with pytest.raises(ToolError, match=r"could not reach p = 0.05: .* 12 ways"):
+        check_claim(claim, ref, table)
+
+
+def test_a_grouped_design_counts_groups(tool: SubmitFinding, visible: Path, ref: TableRef) -> None:
+    few = ref.model_copy(update={"design": "grouped:wood"})
+    claim = Claim(
+        kind="association", table="trees", outcome="height", exposure="age", direction="positive"
+    )
+    with pytest.raises(ToolError, match="4 ways"):
+        check_claim(claim, few, visible / "trees.csv")
+    check_claim(claim, ref, visible / "trees.csv")
 
 
 def test_a_run_may_submit_only_so_many(tool: SubmitFinding) -> None:

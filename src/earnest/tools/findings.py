@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from pydantic import Field, ValidationError
 
-from earnest.core.canon import canonical, digest
-from earnest.core.claims import sentence
+from earnest.core.canon import digest
+from earnest.core.claims import claim_key, sentence
 from earnest.core.errors import EarnestError, PredicateError, RecordError, ToolError
 from earnest.core.evidence import LIMITS, MOST_NUMBERS, OUT, evidence_job, evidence_numbers
 from earnest.core.jobs import DATA
-from earnest.core.kinds import Direction
+from earnest.core.kinds import Direction, Kind, Statistic
 from earnest.core.messages import Observation, ToolSpec
 from earnest.core.predicates import holds
 from earnest.core.protocols import Blobs, Sandbox
@@ -40,21 +40,51 @@ _SEED: Final = 1
 
 
 class _Submission(Arguments):
-    kind: Literal["difference", "association", "trend"]
+    kind: Kind = Field(
+        description="anomaly and value say something of the visible rows only: they are checked, "
+        "but never confirmed."
+    )
     table: str = Field(description="The table's name.")
-    outcome: str = Field(description="A numeric column.")
-    exposure: str = Field(description="Another column; for a trend, the time.")
+    outcome: str = Field(
+        description="A column: numeric, or with outcome_order; for dependent, any."
+    )
+    exposure: str = Field(
+        default="",
+        description="Another column; for a trend, the time. Not for a skewed column or an anomaly.",
+    )
     direction: Direction = Field(
-        description="difference: higher or lower; association: positive or negative; trend: "
-        "rising or falling."
+        description="difference: higher, lower; highest or lowest of all values of the exposure. "
+        "association: positive, negative; dependent (columns of any type). trend: rising, falling. "
+        "distribution: the outcome is wider or narrower in the group, of different shape there, "
+        "or by itself right-skewed or left-skewed. interaction: outcome and exposure go together "
+        "stronger or weaker where the modifier is the group; or positive-overall (negative within "
+        "the modifier's values), negative-overall. anomaly: present. value: equal; highest or "
+        "lowest in the group."
     )
     group: str | None = Field(
         default=None,
-        description="For a difference: the value of the exposure, written as in the table.",
+        description="The value of the exposure (stronger, weaker: of the modifier) that is "
+        "compared, written as in the table.",
     )
     versus: str | None = Field(
-        default=None, description="For a difference: the value compared with; else all others."
+        default=None, description="The value that the group is compared with; else all others."
     )
+    order: tuple[str, ...] = Field(
+        default=(), description="Values of an exposure that is no number, lowest first."
+    )
+    outcome_order: tuple[str, ...] = Field(
+        default=(), description="Values of an outcome that is no number, lowest first."
+    )
+    modifier: str = Field(default="", description="For an interaction: a third column.")
+    statistic: Statistic | None = Field(default=None, description="For a value: of the outcome.")
+    value: float | None = Field(default=None, description="For a value that is equal.")
+    value_tolerance: float | None = Field(
+        default=None, ge=0, description="How far the value may be off, in its own units."
+    )
+    where: str = Field(
+        default="", description="For an anomaly, or a share: which rows, such as: age > 120"
+    )
+    count: int | None = Field(default=None, ge=0, description="For an anomaly: how many rows.")
     subset: str | None = Field(
         default=None, description="Only these rows, such as: age >= 40 and sex == 'f'"
     )
@@ -64,7 +94,8 @@ class _Submission(Arguments):
         ge=0,
         le=1,
         description="The least absolute effect that you claim: rank-biserial correlation for a "
-        "difference, Spearman's rho else. Leave it out to claim a direction only.",
+        "difference, Spearman's rho for an association or trend. Leave it out to claim a direction "
+        "only.",
     )
     script: str = Field(min_length=1, description="The whole text of evidence.py.")
     supports: str = Field(
@@ -78,18 +109,8 @@ class _Submission(Arguments):
     def claim(self) -> Claim:
         """Return the claim. Raises `ToolError`."""
         try:
-            return Claim(
-                kind=self.kind,
-                table=self.table,
-                outcome=self.outcome,
-                exposure=self.exposure,
-                direction=self.direction,
-                group=self.group,
-                versus=self.versus,
-                subset=self.subset or "",
-                adjust_for=self.adjust_for,
-                threshold=self.threshold,
-            )
+            said = self.model_dump(include=set(Claim.model_fields) - {"tolerance"})
+            return Claim(**{**said, "subset": self.subset or "", "tolerance": self.value_tolerance})
         except ValidationError as error:
             wrong = "; ".join(item["msg"].removeprefix("Value error, ") for item in error.errors())
             raise ToolError(f"the claim does not hold together: {wrong}") from error
@@ -131,14 +152,14 @@ class SubmitFinding:
     ) -> None:
         """`data`: the folder with the visible rows; `earlier`: what the run submitted before."""
         self.submitter, self.sandbox, self.blobs, self.data = submitter, sandbox, blobs, data
-        self.queued = {_key(finding.claim): finding.id for finding in earlier}
+        self.queued = {claim_key(finding.claim): finding.id for finding in earlier}
 
     def call(self, arguments: Mapping[str, Any]) -> Observation:
         """Check and queue a finding. Raises `ToolError`, `SandboxError`."""
         asked = _Submission.read(arguments)
         claim = asked.claim()
-        if _key(claim) in self.queued:
-            raise ToolError(f"this claim is queued already, as {self.queued[_key(claim)]}")
+        if claim_key(claim) in self.queued:
+            raise ToolError(f"this claim is queued already, as {self.queued[claim_key(claim)]}")
         if len(self.queued) >= MOST_FINDINGS:
             raise ToolError(
                 f"{MOST_FINDINGS} findings are queued, the most a run may submit",
@@ -166,7 +187,7 @@ class SubmitFinding:
             table=ref,
             prose=asked.prose,
         )
-        self.queued[_key(claim)] = finding.id
+        self.queued[claim_key(claim)] = finding.id
         return Observation(
             content=f"queued {finding.id}",
             data={"finding": finding.body, "sentence": sentence(claim)},
@@ -218,12 +239,3 @@ class SubmitFinding:
                 f"the script's numbers do not support the claim: {supports!r} with {numbers}",
                 mend="claim what they do support, or leave it",
             )
-
-
-def _key(claim: Claim) -> bytes:
-    """What makes two claims the same; an association has no first column."""
-    body = claim.model_dump(mode="json")
-    if claim.kind == "association":
-        body["outcome"], body["exposure"] = sorted((claim.outcome, claim.exposure))
-    body["adjust_for"] = sorted(claim.adjust_for)
-    return canonical(body)
