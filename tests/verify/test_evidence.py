@@ -1,11 +1,15 @@
 """Checks of evidence on single bundles; that each fails its broken case is in test_proofs."""
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from earnest.core.records import Claim
 from earnest.verify.bundles.bundle import Bundle, judge, lay_out
 from earnest.verify.bundles.parts import head, measure
+from earnest.verify.estimate import estimate
 from earnest.verify.evidence import CHECKS, honesty
-from earnest.verify.evidence_effects import EFFECTS
+from earnest.verify.evidence_effects import EFFECTS, in_play, planted
 from earnest.verify.evidence_run import Bench, close
 
 
@@ -51,15 +55,95 @@ def test_evidence_without_a_direction_is_left_to_the_sealed_rows(sandbox, tmp_pa
 
 
 def test_a_kind_that_can_not_be_planted_says_so(sandbox, tmp_path, monkeypatch):
-    monkeypatch.delitem(EFFECTS, "association")
+    monkeypatch.delitem(EFFECTS, ("association", "positive"))
     found = checks(plain("dose"), sandbox, tmp_path)
-    for name in ("permuted", "planted", "turned", "strength"):
+    for name in ("planted", "turned", "strength"):
         assert found[name].passed is None
         assert "no way to" in found[name].detail
     hard_coded = plain("dose", "finish(effect=0.6, p=0.001)\n")
     (tmp_path / "other").mkdir()
     found = checks(hard_coded, sandbox, tmp_path / "other")
     assert found["permuted"].passed is False
+
+
+HIGHEST = """
+ranks = table["response"].rank().groupby(table["arm"]).mean()
+others = ranks.drop("drug").max()
+finish(gap=ranks["drug"] - others, p=measure(table)[1])
+"""
+DEPENDENT = """
+from scipy.stats import kruskal
+groups = [rows["response"] for _, rows in table.groupby("arm")]
+finish(h=kruskal(*groups).statistic, p=kruskal(*groups).pvalue)
+"""
+VALUE = {"kind": "value", "direction": "equal", "statistic": "mean", "exposure": "", "group": None}
+ODD = {"kind": "anomaly", "direction": "present", "where": "score > 14", "count": 3, "group": None}
+FORMS = {
+    "highest": ("arm", HIGHEST, "gap > 0 and p < 0.01", {"direction": "highest"}),
+    "dependent": (
+        "arm", DEPENDENT, "p < 0.01",
+        {"kind": "association", "direction": "dependent", "group": None},
+    ),
+    "value": (
+        "arm", "finish(mean=table['response'].mean())\n", "mean > 50",
+        {**VALUE, "value": 55.0, "tolerance": 9.0},
+    ),
+    "anomaly": (
+        "score", "finish(odd=(table['score'] > 14).sum())\n", "odd > 0",
+        {**ODD, "outcome": "score", "exposure": ""},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_of_claim_can_have_honest_evidence(sandbox, tmp_path, form):
+    subject, code, supports, claim = FORMS[form]
+    found = checks(plain(subject, code, supports=supports, claim=claim), sandbox, tmp_path)
+    assert not [check for check in found.values() if check.passed is False]
+    assert found["reproduces"].passed is True
+    assert ("strength" in found) == (form in ("highest", "dependent"))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_no_form_of_claim_takes_a_hard_coded_number(sandbox, tmp_path, form):
+    subject, _, supports, claim = FORMS[form]
+    code = "finish(gap=1.0, p=0.001, h=90.0, mean=55.0, odd=3)\n"
+    found = checks(plain(subject, code, supports=supports, claim=claim), sandbox, tmp_path)
+    assert found["permuted"].passed is False
+
+
+PLANTS = {
+    "difference": {"exposure": "arm", "group": "b"},
+    "association": {"exposure": "x"},
+    "trend": {"exposure": "x"},
+    "distribution": {"exposure": "arm", "group": "b"},
+}
+
+
+@pytest.mark.parametrize("form", EFFECTS, ids="-".join)
+def test_what_is_planted_is_what_our_own_estimator_sees(form):
+    """And the opposite, turned; of noise, at strength 0, about nothing."""
+    kind, direction = form
+    rng = np.random.Generator(np.random.PCG64(4))
+    columns = {
+        "y": rng.normal(size=600),
+        "x": rng.normal(size=600),
+        "arm": rng.choice([*"abc"], 600),
+    }
+    frame = pd.DataFrame(columns).astype(str)
+    claim = Claim(kind=kind, table="t", outcome="y", direction=direction, **PLANTS[kind])
+    play = in_play(frame, claim, "iid")
+    effects = [
+        claim.sign
+        * estimate(
+            planted(play, claim, strength, 3)(frame), claim, "iid", alpha=None, seed=1
+        ).effect
+        for strength in (0.8, 0.0, -0.8)
+    ]
+    assert effects[0] > 0.25
+    assert abs(effects[1]) < 0.15
+    if EFFECTS[form].turns:
+        assert effects[2] < -0.25
 
 
 def test_a_sample_by_a_seed_of_its_own_may_wander(sandbox):

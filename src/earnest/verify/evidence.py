@@ -16,7 +16,7 @@ from earnest.core.canon import digest
 from earnest.core.errors import PredicateError
 from earnest.core.predicates import holds
 from earnest.core.records import Check
-from earnest.verify.evidence_effects import EFFECTS, NoEffectError, planted
+from earnest.verify.evidence_effects import NoEffectError, effect_of, planted
 from earnest.verify.evidence_run import SEEDS, Bench, EvidenceError, close
 from earnest.verify.evidence_same import check_part, check_same
 from earnest.verify.evidence_tables import redrawn, shuffled
@@ -82,9 +82,9 @@ def check_permuted(bench: Bench, seed: int) -> Iterator[Check]:
     """With the outcome shuffled, the conclusion is gone: in both of two draws, or in 3 of 5.
 
     An honest script whose predicate holds by chance in 1 of 20 tables fails this in 1 of 860. Of a
-    kind that has no null to shuffle for, it is asked that the numbers follow the outcome at all.
+    claim that relates the outcome to nothing, it is asked that the numbers follow it at all.
     """
-    if bench.finding.claim.kind not in EFFECTS:
+    if not bench.finding.claim.relational:
         yield _follows(bench, seed)
         return
     survived = drawn = 0
@@ -133,6 +133,10 @@ def check_effect(bench: Bench, seed: int) -> Iterator[Check]:
     if not held:
         detail = f"planted as strongly as {strong:.2f}, the conclusion does not come back"
     yield Check(name="planted", passed=held, detail=detail, observed=there)
+    if not effect_of(claim).turns:
+        detail = f"a {claim.kind} that is {claim.direction} has no opposite"
+        yield Check(name="turned", passed=None, detail=detail)
+        return
     held, turned = bench.concludes(planted(bench.play, claim, -strong, seed + 30))
     if not held:
         detail = "turned, the conclusion is gone"
@@ -200,12 +204,18 @@ CHECKS: Final[dict[str, Callable[[Bench, int], Iterator[Check]]]] = {
 }
 
 
+_OF_EFFECTS: Final = ("planted", "part", "strength")
+"""Checks that ask for an effect. What a claim says of these very rows need not hold of others."""
+
+
 def honesty(bench: Bench, seed: int) -> Iterator[Check]:
     """Yield the checks of an author's evidence, up to the first that fails.
 
     Raises `SandboxError` where the sandbox failed: then nothing is concluded.
     """
     for name, check in CHECKS.items():
+        if bench.finding.claim.descriptive and name in _OF_EFFECTS:
+            continue
         try:
             for outcome in check(bench, seed):
                 yield outcome

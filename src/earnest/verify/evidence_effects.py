@@ -1,11 +1,11 @@
-"""Planting and turning effects in the visible rows: one small table, from kind to how.
+"""Planting and turning effects in the visible rows: one small table, from form to how.
 
 An outcome's own values are dealt out anew to the rows in play, so that their normal scores have
 a correlation of about `strength` with what the claim says they follow. At strength 0 that is a
 plain shuffle, and a weak plant can't be told from a shuffle but by measuring the effect: this is
 what keeps a script from recognising what it is looking at. Everything else in the table stays.
 
-Not covered: a kind that is not in `EFFECTS`; what the outcome has to do with other columns is
+Not covered: a form that is not in `EFFECTS`; what the outcome has to do with other columns is
 lost in a planted table, except between the strata of what the claim holds fixed.
 """
 
@@ -16,10 +16,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from earnest.core.columns import numbers, same_level, select
+from earnest.core.columns import numbers, select
 from earnest.core.errors import UsageError
 from earnest.core.records import Claim
 from earnest.verify.evidence_tables import generator
+from earnest.verify.units import membership, ordinal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -110,35 +111,68 @@ def _itself(outcome: pd.Series[float]) -> pd.Series[float]:
     return outcome
 
 
+def _from_the_middle(outcome: pd.Series[float]) -> pd.Series[float]:
+    return (outcome - outcome.median()).abs()
+
+
 @dataclass(frozen=True)
 class Effect:
-    """How a kind of claim is planted: its outcomes are dealt so that they follow something.
+    """How a form of claim is planted: its outcomes are dealt so that they follow something.
 
     `follows`: a number a row, NaN: not in play; where the claim is true, larger ones go with larger
     outcomes. `orders`: by what outcomes are large (for a spread: their distance from the middle).
+    `turns`: whether the claim has an opposite.
     """
 
     follows: Callable[[pd.DataFrame, Claim], pd.Series[float]]
     orders: Callable[[pd.Series[float]], pd.Series[float]] = _itself
+    turns: bool = True
 
 
 def _groups_apart(cells: pd.DataFrame, claim: Claim) -> pd.Series[float]:
-    column = cells[claim.exposure]
-    group = same_level(column, str(claim.group))
-    versus = column.notna() & ~group if claim.versus is None else same_level(column, claim.versus)
-    return claim.sign * group.astype(float).where(group | versus)
+    return claim.sign * membership(cells[claim.exposure], str(claim.group), claim.versus)
 
 
 def _along(cells: pd.DataFrame, claim: Claim) -> pd.Series[float]:
-    return claim.sign * numbers(cells[claim.exposure]).rank()
+    column = cells[claim.exposure]
+    values = ordinal(column, claim.order) if claim.order else numbers(column)
+    return claim.sign * values.rank()
 
 
-EFFECTS: Final[Mapping[str, Effect]] = {
-    "difference": Effect(_groups_apart),
-    "association": Effect(_along),
-    "trend": Effect(_along),
+def _along_levels(cells: pd.DataFrame, claim: Claim) -> pd.Series[float]:
+    """Return the mean rank of the outcome at the exposure's level, fifths of a numeric one.
+
+    Taken from the outcomes themselves, it is never below 0 in the table as it is; with k levels the
+    strength of pure noise is about sqrt((k - 1) / n).
+    """
+    ranks = numbers(cells[claim.outcome]).rank()
+    return ranks.groupby(_levels(cells[claim.exposure])).transform("mean")
+
+
+_APART: Final = Effect(_groups_apart)
+_SPREAD: Final = Effect(_groups_apart, _from_the_middle)
+EFFECTS: Final[Mapping[tuple[str, str], Effect]] = {
+    **{("difference", way): _APART for way in ("higher", "lower", "highest", "lowest")},
+    **{("association", way): Effect(_along) for way in ("positive", "negative")},
+    ("association", "dependent"): Effect(_along_levels, turns=False),
+    **{("trend", way): Effect(_along) for way in ("rising", "falling")},
+    **{("distribution", way): _SPREAD for way in ("wider", "narrower")},
 }
-"""A kind without an entry is not permuted, planted or turned, and its checks say so."""
+"""By kind and direction. A form without an entry is not planted or turned; its checks say so."""
+
+
+def effect_of(claim: Claim) -> Effect:
+    """Return how a claim's effect is planted. Raises `NoEffectError`."""
+    found = EFFECTS.get((claim.kind, claim.direction))
+    if found is None:
+        raise NoEffectError(f"there is no way to plant a {claim.kind} that is {claim.direction}")
+    return found
+
+
+def _outcomes(cells: pd.Series[str], claim: Claim) -> pd.Series[float]:
+    if claim.outcome_order:
+        return ordinal(cells, claim.outcome_order)
+    return numbers(cells)
 
 
 def in_play(cells: pd.DataFrame, claim: Claim, design: str) -> InPlay:
@@ -149,13 +183,12 @@ def in_play(cells: pd.DataFrame, claim: Claim, design: str) -> InPlay:
     import numpy as np
     import pandas as pd
 
-    effect = EFFECTS.get(claim.kind)
-    if effect is None:
-        raise NoEffectError(f"there is no way to plant a {claim.kind}")
+    effect = effect_of(claim)
     try:
         rows = select(cells, claim.subset)
         rows = rows.dropna(subset=[claim.outcome, claim.exposure, *claim.adjust_for])
-        y, x = effect.orders(numbers(rows[claim.outcome])), effect.follows(rows, claim)
+        y = effect.orders(_outcomes(rows[claim.outcome], claim))
+        x = effect.follows(rows, claim)
     except (UsageError, KeyError) as error:
         raise NoEffectError(str(error)) from error
     table = pd.DataFrame({"y": y, "x": x}).dropna()
@@ -164,7 +197,7 @@ def in_play(cells: pd.DataFrame, claim: Claim, design: str) -> InPlay:
     strata, groups = _strata(rows.loc[table.index], table["x"], claim, design)
     ranks = table["y"].groupby(strata).rank()
     sizes = ranks.groupby(strata).transform("size")
-    x = table["x"] if claim.kind == "difference" else _scores(table["x"].rank(), len(table))
+    x = table["x"] if claim.group is not None else _scores(table["x"].rank(), len(table))
     return InPlay(
         np.asarray(table.index, dtype=np.intp),
         _centred(_scores(ranks, sizes), strata),

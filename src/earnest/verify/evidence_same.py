@@ -42,7 +42,7 @@ def check_same(bench: Bench, seed: int) -> Iterator[Check]:
     """Row order (not for `time`), labels and units make no difference."""
     claim, design = bench.finding.claim, bench.finding.table.design
     labels = renamings(bench.frame, claim, design, bench.script)
-    columns = measured(bench.frame, claim)
+    columns = () if claim.descriptive else measured(bench.frame, claim)
     factors = dict(zip(columns, _FACTORS, strict=False))
     order = reordered(design, seed + 7)
     changes = {"labels": renamed(labels), "units": rescaled(factors)}
