@@ -137,6 +137,11 @@ def _add_small(verbs: Any) -> None:
     verb.add_argument("what", choices=("list", "show", "report"))
     verb.add_argument("run", nargs="?", default="")
     _common(verb, "runs")
+    verb = verbs.add_parser("doctor", help="the state of this machine, and what would mend it")
+    _common(verb, "doctor")
+
+
+def _add_findings(verbs: Any) -> None:
     verb = verbs.add_parser(
         "findings",
         help="list, search, show, export or retract findings",
@@ -158,6 +163,9 @@ def _add_small(verbs: Any) -> None:
     verb.add_argument("--word", default="", help="only with this verdict")
     verb.add_argument("--run", default="", help="only of this run")
     _common(verb, "findings")
+
+
+def _add_ledger(verbs: Any) -> None:
     verb = verbs.add_parser("ledger", help="audit the ledger, or count what is in it")
     verb.add_argument("what", choices=("audit", "stats"))
     verb.add_argument(
@@ -181,8 +189,6 @@ def _add_small(verbs: Any) -> None:
     verb.add_argument("what", choices=("show", "run"))
     verb.add_argument("--once", action="store_true", help="end when nothing is queued")
     _common(verb, "verifier")
-    verb = verbs.add_parser("doctor", help="the state of this machine, and what would mend it")
-    _common(verb, "doctor")
 
 
 def _add_proofs(verbs: Any) -> None:
@@ -261,6 +267,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_demo(verbs)
     _add_run(verbs)
     _add_small(verbs)
+    _add_findings(verbs)
+    _add_ledger(verbs)
     _add_proofs(verbs)
     return parser
 

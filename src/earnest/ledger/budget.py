@@ -17,7 +17,7 @@ from earnest.core.records import Allocation, Finding
 from earnest.ledger.lord import LEVEL, START, share
 
 LOOKS: Final = 1000
-_CREDITED: Final = 200  # the latest; bounds an allocation's bytes. Older ones add little: log.md
+CREDITED: Final = 200  # the latest; bounds an allocation's bytes. Older ones add little: log.md
 
 
 Credit = dict[tuple[str, str], list[tuple[int, int]]]
@@ -65,7 +65,7 @@ def _credited(db: sqlite3.Connection, principal: str, table: str) -> list[tuple[
         WHERE a.principal = ? AND a.revealed NOT NULL AND f.table_id != ? AND r.open = 0
         ORDER BY a.number DESC LIMIT ?
         """,
-        (principal, table, _CREDITED),
+        (principal, table, CREDITED),
     )
     return sorted((int(number), int(known)) for number, known in rows)
 

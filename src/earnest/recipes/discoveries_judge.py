@@ -18,6 +18,7 @@ from typing import Final, Protocol
 from earnest.core.canon import digest
 from earnest.core.claims import claim_key
 from earnest.core.records import Author, Claim, Evidence, Finding, TableRef
+from earnest.ledger.budget import CREDITED
 from earnest.ledger.lord import share
 from earnest.recipes.discoveries_tables import Half, Laid, draw_seed, measure, measure_within
 from earnest.verify.estimate import Estimate, estimate
@@ -47,7 +48,8 @@ class Estimator(Protocol):
 class Stream:
     """One principal's tests in order, with the ledger's rule for the conflict set: the table.
 
-    A batch's shares are computed when it is frozen, from rejections on other tables.
+    A batch's shares are computed when it is frozen, from rejections on other tables, each of which
+    counts from when its batch was settled.
     """
 
     tests: int = 0
@@ -55,14 +57,14 @@ class Stream:
 
     def freeze(self, table: str, count: int) -> tuple[list[int], list[float]]:
         """Return the numbers and the shares of a batch of `count` tests on a table."""
-        credited = [number for number, where in self.rejected if where != table]
+        known = [when for when, where in self.rejected if where != table][-CREDITED:]
         numbers = list(range(self.tests + 1, self.tests + count + 1))
         self.tests += count
-        return numbers, [share(number, credited) for number in numbers]
+        return numbers, [share(number, known) for number in numbers]
 
     def settle(self, table: str, numbers: Sequence[int]) -> None:
         """Note which tests on a table rejected."""
-        self.rejected += [(number, table) for number in numbers]
+        self.rejected += [(self.tests, table)] * len(numbers)
 
 
 @dataclass(frozen=True)
