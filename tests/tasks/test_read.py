@@ -14,6 +14,7 @@ from earnest.core.errors import TableError, UsageError
 from earnest.tasks.assume import Assumed, Reading
 from earnest.tasks.read import LEAST_ROWS, read_table
 from earnest.tasks.source import bytes_of
+from earnest.tasks.tidy import tidy
 
 ROWS = "".join(f"{n},{n % 7},k{n % 3}\n" for n in range(40))
 
@@ -321,3 +322,78 @@ def test_a_reading_is_checked():
         with pytest.raises(UsageError) as caught:
             Reading.parse([wrong])
         assert caught.value.mend
+
+
+PIECES = [
+    "1",
+    "2.5",
+    "1,234.5",
+    "1.234,5",
+    "$5",
+    "5%",
+    "NA",
+    "-",
+    "?",
+    "",
+    "a",
+    "b c",
+    "2024-01-31",
+    "31/01/2024",
+    "01/31/2024",
+    "Jan 3 2024",
+    '"q"',
+    '"x\ny"',
+    '"',
+    "'",
+    ",",
+    ";",
+    "\t",
+    "\n\n",
+    "é",
+    "Ã©",
+    "\x00",
+    "=1+1",
+    "-999",
+    "∞",
+    "1e400",
+    "nan",
+    "inf",
+    "(5)",
+    "Total",
+    "None",
+    "\u202f1 234",
+    "٣",
+    "²",
+    "1_000",
+    "99/99/9999",
+    "12:30",
+    "\ufeff",
+    "{",
+    "[",
+    "<",
+    "#",
+]
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.lists(st.lists(st.sampled_from(PIECES), min_size=1, max_size=4), min_size=1, max_size=4),
+    st.sampled_from(["utf-8", "utf-16", "cp1252", "utf-8-sig"]),
+    st.sampled_from(",;\t"),
+    st.randoms(use_true_random=False),
+)
+def test_whatever_a_file_holds_it_is_a_table_or_an_error_with_its_mend(
+    tmp_path_factory, columns, encoding, mark, random
+):
+    lines = [mark.join(random.choice(["a", "b", "date", "", "id"]) for _ in columns)]
+    lines += [mark.join(random.choice(cells) for cells in columns) for _ in range(60)]
+    lines.insert(random.randrange(61), random.choice(PIECES))
+    path = tmp_path_factory.mktemp("any") / "t.csv"
+    path.write_bytes("\n".join(lines).encode(encoding, "replace"))
+    mend = "none was needed"
+    try:
+        frame = read_table(path)
+        assert len(tidy(frame, Reading()).cells) == len(frame) >= LEAST_ROWS
+    except TableError as error:
+        mend = error.mend
+    assert mend

@@ -176,3 +176,10 @@ def test_an_index_that_comes_and_goes_moves_no_row(home, tmp_path):
     assert second.columns == ("Unnamed: 0", "x", "y")
     hidden = set(pd.read_csv(registry.sealed(first.table)).x)
     assert not hidden & set(pd.read_csv(registry.visible(second.table) / "t.csv").x)
+
+
+def test_a_table_in_which_hardly_anything_varies_is_an_error(home, tmp_path):
+    (tmp_path / "t.csv").write_text("a,b,c\n" + "".join(f"{n},1,NA\n" for n in range(60)))
+    with pytest.raises(TableError, match="1 columns in which anything varies") as caught:
+        Registry(home).seal(tmp_path / "t.csv", design="iid")
+    assert caught.value.mend

@@ -151,6 +151,11 @@ class Registry:
             said = "rows that repeat another one are kept"
             assumed.add("duplicates", said, count=repeated)
         chosen, tidied = _designed(raw, design, key, reading)
+        if len(tidied.cells.columns) < 2:
+            raise TableError(
+                f"{path} has {len(tidied.cells.columns)} columns in which anything varies",
+                mend="a claim needs two: check what the file holds",
+            )
         tidied = replace(tidied, assumed=assumed.all() + tidied.assumed)
         return self._seal(raw, tidied, table_name(path), chosen, fraction, key, reading)
 
