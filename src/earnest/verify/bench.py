@@ -24,7 +24,7 @@ from earnest.verify.bundles.parts import head, measure
 from earnest.verify.permute import stratified
 
 OWN_S: Final = 0.02
-_ROUNDS: Final = 7
+_ROUNDS: Final = 5
 _DRAWS: Final = 100_000
 _ROWS: Final = 400
 _RATIO: Final = "warm_over_cold_all_checks"
