@@ -209,8 +209,13 @@ def _add_proofs(verbs: Any) -> None:
         "--executions", type=int, default=2000, help="how many the soak makes (default: 2000)"
     )
     _common(verb, "sandbox")
+
+
+def _add_bench(verbs: Any) -> None:
     verb = verbs.add_parser("bench", help="measure something beside its peers, in one run")
-    verb.add_argument("name", choices=("sandbox", "grader", "ledger", "discoveries"))
+    verb.add_argument(
+        "name", choices=("sandbox", "grader", "ledger", "verify", "honesty", "discoveries")
+    )
     verb.add_argument(
         "--seconds",
         type=float,
@@ -228,9 +233,10 @@ def _add_proofs(verbs: Any) -> None:
         "--backend",
         default="auto",
         metavar="NAME",
-        help="what `grader` grades in (default: what this machine gets)",
+        help="what `grader` and `honesty` run in (default: what this machine gets)",
     )
     for name, count, what in (
+        ("weak", 4, "tables of each kind on which `honesty` tries weak effects"),
         ("ledgers", 20, "simulated ledgers of `discoveries`"),
         ("tables", 100, "tables a ledger"),
         ("composites", 200, "tables of noise with 100 composite claims each"),
@@ -270,6 +276,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_findings(verbs)
     _add_ledger(verbs)
     _add_proofs(verbs)
+    _add_bench(verbs)
     return parser
 
 

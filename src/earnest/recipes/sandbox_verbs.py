@@ -1,4 +1,4 @@
-"""The verbs `sandbox` and `bench`: proofs of the sandbox, and what it costs, beside its peers."""
+"""The verb `sandbox`: its proofs."""
 
 from __future__ import annotations
 
@@ -83,38 +83,3 @@ def _soak(options: argparse.Namespace, backend: str, home: Home, say: Progress) 
     lines = [f"{name}: {value}" for name, value in report.items()]
     status = 130 if report["interrupted"] else 0 if passed(report) else 1
     return status, report, "\n".join(lines)
-
-
-def bench(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
-    """`bench sandbox|grader|ledger|discoveries`."""
-    if options.name == "discoveries":
-        return _discoveries(options, say)
-    if options.name == "ledger":
-        from earnest.ledger.bench import bench_ledger
-
-        report = bench_ledger(findings=options.findings, seconds=options.seconds, progress=say)
-    elif options.name == "sandbox":
-        from earnest.sandbox.bench import bench_sandbox
-
-        report = bench_sandbox(home.images, seconds=options.seconds, progress=say)
-    else:
-        from earnest.sandbox.bench_grader import bench as bench_grader
-
-        report = bench_grader(home.images, prefer=options.backend)
-    lines = [f"{row['what']:<44} {row['value']:>12.4g} {row['unit']}" for row in report["rows"]]
-    lines += [f"{name:<44} {value:>12.4g}" for name, value in report["ratios"].items()]
-    return 0, report, "\n".join(lines)
-
-
-def _discoveries(options: argparse.Namespace, say: Progress) -> Answer:
-    from earnest.recipes.discoveries_bench import bench as bench_discoveries
-    from earnest.recipes.discoveries_figures import table
-
-    report = bench_discoveries(
-        ledgers=options.ledgers,
-        tables=options.tables,
-        composites=options.composites,
-        seed=options.seed,
-        progress=say,
-    )
-    return 0, report, table(report)

@@ -14,11 +14,11 @@ from earnest.core.events import read_events
 from earnest.core.home import Home
 from earnest.core.protocols import Model, Progress
 from earnest.core.records import WORDS, Finding, TableRef, Task, Verdict
+from earnest.recipes.bench_verbs import bench as bench
 from earnest.recipes.ledger_verbs import ledger as ledger
 from earnest.recipes.ledger_verbs import retract
 from earnest.recipes.ledger_verbs import verifier as verifier
 from earnest.recipes.report import row, run_report, spoken
-from earnest.recipes.sandbox_verbs import bench as bench
 from earnest.recipes.sandbox_verbs import sandbox as sandbox
 
 if TYPE_CHECKING:
