@@ -55,9 +55,10 @@ def question(claim: Claim) -> str:
     )
     if claim.kind == "association":
         body["outcome"], body["exposure"] = sorted((claim.outcome, claim.exposure))
-    if claim.versus is not None and str(claim.versus) < str(claim.group):
+    turned = claim.versus is not None and str(claim.versus) < str(claim.group)
+    if turned and claim.direction in _FLIPPED:
         body["group"], body["versus"] = claim.versus, claim.group
-        body["direction"] = _FLIPPED.get(claim.direction, claim.direction)
+        body["direction"] = _FLIPPED[claim.direction]
     return digest(canonical(body))
 
 

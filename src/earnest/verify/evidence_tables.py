@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
-from earnest.core.predicates import parse_conjunction
+from earnest.core.predicates import Comparison, parse_conjunction
 from earnest.core.records import Claim
 
 if TYPE_CHECKING:
@@ -99,12 +99,16 @@ def part(design: str, seed: int) -> Variant:
     return change
 
 
+def _conditions(claim: Claim) -> tuple[Comparison, ...]:
+    return parse_conjunction(claim.subset) + parse_conjunction(claim.where)
+
+
 def renamings(
     frame: pd.DataFrame, claim: Claim, design: str, script: bytes
 ) -> dict[str, dict[str, str]]:
     """Return, for each column with labels that may be renamed, old labels and new ones."""
-    restricted = {one.name for one in parse_conjunction(claim.subset)}
-    named_columns = {claim.outcome, claim.exposure, *claim.adjust_for, *restricted}
+    restricted = {one.name for one in _conditions(claim)}
+    named_columns = {*claim.columns, *restricted}
     found = {}
     if not design.startswith("time"):
         free = [name for name in frame.columns if name not in named_columns]
@@ -128,8 +132,8 @@ def _stretched(cells: pd.Series[str]) -> dict[str, str]:
 
 
 def _texts(frame: pd.DataFrame, claim: Claim, script: bytes) -> dict[str, dict[str, str]]:
-    literals = {str(one.literal) for one in parse_conjunction(claim.subset)}
-    named = {claim.group, claim.versus, *literals}
+    literals = {str(one.literal) for one in _conditions(claim)}
+    named = {claim.group, claim.versus, *claim.order, *claim.outcome_order, *literals}
     text = script.decode(errors="replace")
     found = {}
     for column in frame.columns:
@@ -164,7 +168,7 @@ def measured(frame: pd.DataFrame, claim: Claim) -> tuple[str, ...]:
     """Return which of the claim's columns are measured in units that may be changed."""
     import pandas as pd
 
-    restricted = {one.name for one in parse_conjunction(claim.subset)}
+    restricted = {one.name for one in _conditions(claim)}
     found = []
     for column in (claim.outcome, claim.exposure):
         if column in restricted or column not in frame.columns:
