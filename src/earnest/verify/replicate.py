@@ -1,0 +1,109 @@
+"""Testing a confirmed claim again, on rows that its first test had no part in.
+
+The same estimator, on all of the new rows, at a level of 5 % in the claimed direction: one test of
+a claim that has paid for its first one. What a later verdict may say: `replicated`, where the new
+rows confirm it; `inconclusive`, where their interval excludes it, since two tests then contradict;
+else the claim stays `confirmed`, with a check that says that this did not replicate it.
+
+Not covered: rows that stand in both tables in another notation or with another value are taken as
+new ones; whether the new rows come from the same population is for the reader to say.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from earnest.core.records import Check, Finding, Verdict
+from earnest.verify.estimate import Estimate, estimate
+from earnest.verify.units import NotTestableError
+from earnest.verify.verifier import VERSION, judge
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LEVEL: Final = 0.05
+
+
+def unseen(rows: pd.DataFrame, seen: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that do not stand in a table already seen, by the columns of both."""
+    shared = [name for name in rows.columns if name in seen.columns]
+    if not shared:
+        return rows
+    known = seen[shared].drop_duplicates()
+    marked = rows.merge(known, on=shared, how="left", indicator=True)
+    return rows[(marked["_merge"] == "left_only").to_numpy()]
+
+
+def replicated(
+    finding: Finding,
+    current: Verdict,
+    rows: pd.DataFrame,
+    seen: pd.DataFrame,
+    *,
+    name: str,
+    seed: int,
+) -> Verdict:
+    """Return the later verdict on a confirmed finding.
+
+    `rows`: text cells of the new table, called `name`; `seen`: those of the finding's own table,
+    visible and sealed. Raises `NotTestableError`.
+    """
+    fresh = unseen(rows, seen)
+    if len(fresh) < len(rows) / 2:
+        raise NotTestableError(
+            f"{len(rows) - len(fresh)} of {len(rows)} rows of {name} stand in the first table too"
+        )
+    found = estimate(fresh, finding.claim, finding.table.design, alpha=LEVEL, seed=seed)
+    word, reason = judge(finding, found, LEVEL)
+    reason = f"on {found.rows} new rows or groups of {name}: {reason.replace('sealed', 'new')}"
+    check = Check(
+        name="replication",
+        passed=word == "confirmed",
+        detail=reason,
+        observed={
+            "effect": found.effect,
+            "low": found.interval[0],
+            "high": found.interval[1],
+            "left_out": float(len(rows) - len(fresh)),
+        },
+    )
+    if word == "confirmed":
+        return _later(finding, current, seed, "replicated", reason, check, found)
+    if word == "refuted":
+        contradicts = f"confirmed before, and now contradicted: {reason}"
+        return _later(finding, current, seed, "inconclusive", contradicts, check, found)
+    return current.model_copy(
+        update={
+            "checks": (*current.checks, check),
+            "reason": f"{current.reason}; not replicated {reason}",
+            "seed": seed,
+        }
+    )
+
+
+def _later(
+    finding: Finding,
+    current: Verdict,
+    seed: int,
+    word: str,
+    reason: str,
+    check: Check,
+    found: Estimate,
+) -> Verdict:
+    return Verdict.model_validate(
+        {
+            "finding": finding.id,
+            "word": word,
+            "reason": reason,
+            "checks": (*current.checks, check),
+            "effect": found.effect,
+            "interval": found.interval,
+            "p": found.p.p if found.p is not None and found.p.reached is None else None,
+            "alpha": LEVEL,
+            "rows": found.rows,
+            "seed": seed,
+            "estimator": found.name,
+            "verifier": VERSION,
+            "not_covered": current.not_covered,
+        }
+    )
