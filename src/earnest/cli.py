@@ -144,11 +144,13 @@ def _add_small(verbs: Any) -> None:
 def _add_findings(verbs: Any) -> None:
     verb = verbs.add_parser(
         "findings",
-        help="list, search, show, export or retract findings",
-        epilog="export writes an RO-Crate that a stranger can check and run again without Earnest",
+        help="list, search, show, verify, export or retract findings",
+        epilog="verify ID --on FILE tests a confirmed finding again on new rows; export writes an "
+        "RO-Crate that a stranger can check and run again without Earnest",
     )
-    verb.add_argument("what", choices=("list", "search", "show", "export", "retract"))
+    verb.add_argument("what", choices=("list", "search", "show", "verify", "export", "retract"))
     verb.add_argument("query", nargs="?", default="", help="words to search, or an id")
+    verb.add_argument("--on", type=Path, metavar="FILE", help="a table with new rows, to verify on")
     verb.add_argument("--why", default="", metavar="TEXT", help="why it is retracted")
     verb.add_argument(
         "--by", default="", metavar="NAME", help="who retracts it (default: this account's name)"

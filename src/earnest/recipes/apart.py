@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import hashlib
+import hmac
 import multiprocessing
 import os
 import signal
@@ -18,6 +20,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from earnest.core.errors import UsageError
 from earnest.core.home import Home
 from earnest.core.protocols import Progress
 from earnest.core.records import Finding, TableRef, Verdict
@@ -165,6 +168,58 @@ def _verify(root: Path, name: str) -> Verdict:
         if found is not None:
             return found
         return ledger.conclude(_verifier(root).check(ledger.get(name, Finding), ledger))
+
+
+def _replicate(root: Path, name: str, new: TableRef) -> Verdict:
+    import pandas as pd
+
+    from earnest.core.columns import read_cells
+    from earnest.ledger.ledger import Ledger
+    from earnest.tasks.registry import Registry
+    from earnest.verify.replicate import replicated
+    from earnest.verify.units import NotTestableError
+
+    home = Home(root)
+    registry = Registry(home)
+
+    def whole(ref: TableRef) -> pd.DataFrame:
+        visible = registry.visible(ref.table) / f"{ref.name}.csv"
+        return pd.concat([read_cells(visible), read_cells(registry.sealed(ref.table))])
+
+    with Ledger(home.ledger, KeyFolder(home.verifier)) as ledger:
+        finding, current = ledger.get(name, Finding), ledger.verdict(name)
+        if current is None or current.word not in ("confirmed", "replicated"):
+            word = "queued" if current is None else current.word
+            raise UsageError(
+                f"{name} is {word}, and new rows replicate what is confirmed",
+                mend='earnest run "..." --data FILE, which pays for a first test',
+            )
+        seed = int.from_bytes(
+            hmac.new(home.secret(), f"{name} {new.table}".encode(), hashlib.sha256).digest()[:6]
+        )
+        try:
+            later = replicated(
+                finding, current, whole(new), whole(finding.table), name=new.name, seed=seed
+            )
+        except NotTestableError as error:
+            raise UsageError(str(error), mend="bring rows that the first table has not") from error
+        ledger.revise(later, kind="replication", why=later.reason, tables=[new.table])
+        ledger.stamp()
+        return later
+
+
+def replicate(home: Home, name: str, new: TableRef) -> Verdict:
+    """Test a confirmed finding on another registered table; return its later verdict.
+
+    Raises `UsageError` for a finding that is not confirmed, for rows that can't test it, and where
+    another account keeps the verifier's key.
+    """
+    if KeyFolder(home.verifier).elsewhere():
+        raise UsageError(
+            "another account keeps the verifier's key", mend="run this under that account"
+        )
+    with _pool(1) as pool:
+        return pool.submit(_replicate, home.root, name, new).result()
 
 
 def _stamp(root: Path) -> int:

@@ -199,8 +199,8 @@ def _run_row(path: Path) -> dict[str, Any]:
     }
 
 
-def findings(options: argparse.Namespace, home: Home, say: Progress) -> Answer:  # noqa: ARG001
-    """`findings list|search WORDS|show ID|export ID --out DIR|retract ID --why TEXT`."""
+def findings(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
+    """`findings list|search WORDS`, or of one finding `show|verify|export|retract`."""
     from earnest.ledger.ledger import Ledger
 
     if options.what == "retract":
@@ -212,6 +212,8 @@ def findings(options: argparse.Namespace, home: Home, say: Progress) -> Answer: 
             return _shown(ledger, home, options.query)
         if options.what == "export":
             return _exported(ledger, home, options)
+        if options.what == "verify":
+            return _verified_again(ledger, home, options, say)
         found = (
             ledger.search(options.query)
             if options.what == "search"
@@ -227,6 +229,25 @@ def _finding(ledger: Any, name: str) -> Finding:
     if not isinstance(finding, Finding):
         raise UsageError(f"{name} is a {finding.record}, not a finding")
     return finding
+
+
+def _verified_again(ledger: Any, home: Home, options: argparse.Namespace, say: Progress) -> Answer:
+    from earnest.recipes import apart
+
+    if options.on is None:
+        raise UsageError("verifying again needs new rows", mend="name a table: --on FILE")
+    finding = _finding(ledger, options.query)
+    (new,) = apart.seal(home, [options.on], design=finding.table.design, progress=say)
+    later = apart.replicate(home, finding.id, new)
+    document = {
+        "version": 1,
+        **row(finding, later),
+        "on": new.table,
+        "reason": later.reason,
+        "history": [verdict.word for verdict, _ in ledger.history(finding.id)],
+    }
+    words = f"{sentence(finding.claim)}\n{later.word}: {later.reason}"
+    return int(later.word != "replicated"), document, words
 
 
 def _exported(ledger: Any, home: Home, options: argparse.Namespace) -> Answer:
