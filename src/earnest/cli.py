@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -309,8 +310,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_status
     except BrokenPipeError:
         return 1
-    if options.json:
-        print(json.dumps(document, ensure_ascii=False, allow_nan=False))
-    elif words:
-        print(words)
+    try:
+        if options.json:
+            print(json.dumps(document, ensure_ascii=False, allow_nan=False))
+        elif words:
+            print(words)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has enough; nor may the interpreter's own flush fail
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return status

@@ -1,8 +1,11 @@
 import json
 
+import pytest
+
 from earnest.core.canon import digest
-from earnest.core.records import Author, Claim, Evidence, Finding, TableRef, Verdict
-from earnest.recipes.report import counts, rounded, row, run_report, spoken
+from earnest.core.home import Home
+from earnest.core.records import Author, Check, Claim, Evidence, Finding, TableRef, Verdict
+from earnest.recipes.report import counts, effects, rounded, row, run_report, shown, spoken
 
 NASTY = "<img src=x onerror=alert(1)><script>alert(2)</script>{{ 7*7 }}"
 
@@ -76,3 +79,40 @@ def test_a_queued_finding_has_no_numbers(home):
     finding, _ = pair(home)
     told = row(finding, None)
     assert (told["verdict"], told["effect"], told["p"]) == ("queued", None, None)
+
+
+def verdict_of(word, about):
+    observed = {"effect": 0.123456}
+    passed = word == "confirmed"
+    sealed = Check(name="sealed", passed=passed, detail="p = 0.0123456", observed=observed)
+    return Verdict(
+        finding=about.id, word=word, reason="p = 0.0123456 on the sealed rows", checks=(sealed,),
+        effect=0.123456, interval=(0.1, 0.2), p=0.0123456, alpha=0.01, rows=80, seed=7,
+        verifier="v",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("word", ["inconclusive", "refuted"])
+def test_what_sealed_rows_said_of_an_unconfirmed_claim_is_withheld(word, tmp_path):
+    about = pair(Home(tmp_path))[0]
+    told = shown(verdict_of(word, about))
+    assert (told.effect, told.interval, told.p) == (None, None, None)
+    text = told.data.decode() + str(row(about, verdict_of(word, about)))
+    assert "0.0123" not in text
+    assert "0.123" not in text
+    assert effects([(about, verdict_of(word, about))]) == ""
+
+
+def test_what_they_said_of_a_confirmed_one_is_rounded(tmp_path):
+    about = pair(Home(tmp_path))[0]
+    told = shown(verdict_of("confirmed", about))
+    assert told.checks[0].observed == {"effect": 0.12}
+    assert row(about, verdict_of("confirmed", about))["effect"] == 0.12
+
+
+def test_a_claim_that_could_not_be_tested_says_why(tmp_path):
+    untested = Check(name="sealed", passed=None, detail="3 groups: at least 8 needed")
+    about = pair(Home(tmp_path))[0]
+    told = shown(verdict_of("inconclusive", about).model_copy(update={"checks": (untested,)}))
+    assert told.reason.startswith("p = ")
+    assert told.checks == (untested,)

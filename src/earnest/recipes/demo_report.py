@@ -11,7 +11,7 @@ from earnest.core.claims import sentence
 from earnest.core.home import Home
 from earnest.core.records import WORDS, Decision, Finding, Verdict
 from earnest.recipes.figures import COLOURS, Bar, bars, curve
-from earnest.recipes.report import cards, effects, spoken, write_page
+from earnest.recipes.report import cards, effects, shown, spoken, write_page
 
 Pairs = Sequence[tuple[Finding, Verdict]]
 
@@ -39,7 +39,7 @@ def examples(found: Pairs) -> list[dict[str, Any]]:
                     "meaning": _MEANING[word],
                     "colour": COLOURS[word],
                     "sentence": sentence(finding.claim),
-                    "reason": verdict.reason,
+                    "reason": shown(verdict).reason,
                 }
             )
     return rows

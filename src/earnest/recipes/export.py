@@ -29,7 +29,7 @@ from earnest.core.protocols import Sandbox
 from earnest.core.records import Finding, Verdict
 from earnest.recipes.crate import SUMS, VERSION, Crate, rocrate, write
 from earnest.recipes.network import RECORDING
-from earnest.recipes.report import effects, rounded
+from earnest.recipes.report import effects, rounded, shown
 from earnest.sandbox.exchanges import Exchanges
 from earnest.tasks.registry import Registry
 from earnest.verify.evidence_run import close
@@ -116,7 +116,7 @@ def told(finding: Finding, verdict: Verdict | None) -> dict[str, Any]:
     """Return a verdict as a crate tells it: what rests on sealed rows at two digits."""
     if verdict is None:
         return {"finding": finding.id, "word": "queued"}
-    body: dict[str, Any] = _rounded(verdict.model_dump(mode="json"))
+    body: dict[str, Any] = _rounded(shown(verdict).model_dump(mode="json"))
     body.pop("seed", None)  # with the verifier's draws one could work back from rounded numbers
     return {**body, "verdict": verdict.id, "rounded": True}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from earnest.core.claims import sentence
 from earnest.core.home import Home, write_whole
@@ -24,11 +24,45 @@ def rounded(value: float | None) -> float | None:
     return None if value is None else float(f"{value:.2g}")
 
 
+_OF_SEALED: Final = ("sealed", "fragility", "lurking", "replication")
+_WITHHELD: Final = {
+    "inconclusive": "not significant on the sealed rows within its share of the error budget, or "
+    "weaker than claimed",
+    "refuted": "the sealed rows exclude it",
+}
+
+
+def shown(verdict: Verdict) -> Verdict:
+    """Return a verdict as anyone may see it.
+
+    What the sealed rows said is rounded where the claim was confirmed, and withheld where it was
+    not: an author who saw it could put a new claim together that fits these very rows, and twenty
+    looks at two digits are enough (docs/discoveries.md).
+    """
+    tested = any(check.name == "sealed" and check.passed is not None for check in verdict.checks)
+    withheld = _WITHHELD.get(verdict.word, "") if tested else ""
+    checks = tuple(
+        check.model_copy(
+            update={"observed": {}, "detail": withheld}
+            if withheld
+            else {"observed": {name: rounded(value) for name, value in check.observed.items()}}
+        )
+        if check.name in _OF_SEALED
+        else check
+        for check in verdict.checks
+    )
+    if not withheld:
+        return verdict.model_copy(update={"checks": checks})
+    nothing = {"effect": None, "interval": None, "p": None}
+    return verdict.model_copy(update={"checks": checks, "reason": withheld, **nothing})
+
+
 def row(finding: Finding, verdict: Verdict | None, *, retracted: bool = False) -> dict[str, Any]:
     """Return a finding as `run --json` and `findings list --json` print it.
 
-    One that was withdrawn has a key of its own, `retracted`.
+    One that was withdrawn has a key of its own, `retracted`. Numbers are as in `shown`.
     """
+    verdict = shown(verdict) if verdict else None
     interval = verdict.interval if verdict else None
     gone = {"retracted": True} if retracted else {}
     return gone | {
@@ -56,10 +90,11 @@ def spoken(found: Sequence[Found]) -> str:
 
 def effects(found: Sequence[Found]) -> str:
     """Draw the findings that have a sealed estimate, strongest verdicts first."""
+    told = [(finding, shown(verdict)) for finding, verdict in found if verdict]
     rows = [
         Effect(_label(finding), verdict.effect, *verdict.interval, verdict.word)
-        for finding, verdict in found
-        if verdict and verdict.effect is not None and verdict.interval is not None
+        for finding, verdict in told
+        if verdict.effect is not None and verdict.interval is not None
     ]
     order: dict[str, int] = {word: place for place, word in enumerate(WORDS)}
     return forest(sorted(rows, key=lambda one: (order[one.word], -abs(one.effect))))
@@ -80,7 +115,7 @@ def cards(home: Home, found: Sequence[Found]) -> list[dict[str, Any]]:
         {
             **row(finding, verdict),
             "record": finding,
-            "checked": verdict,
+            "checked": shown(verdict) if verdict else None,
             "colour": COLOURS.get(verdict.word if verdict else "", "#333"),
             "script": home.blobs.get(finding.evidence.script).decode("utf-8", "replace"),
         }

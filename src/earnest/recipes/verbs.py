@@ -18,7 +18,7 @@ from earnest.recipes.bench_verbs import bench as bench
 from earnest.recipes.ledger_verbs import ledger as ledger
 from earnest.recipes.ledger_verbs import retract
 from earnest.recipes.ledger_verbs import verifier as verifier
-from earnest.recipes.report import row, run_report, spoken
+from earnest.recipes.report import row, run_report, shown, spoken
 from earnest.recipes.sandbox_verbs import sandbox as sandbox
 
 if TYPE_CHECKING:
@@ -286,6 +286,7 @@ def _exported(ledger: Any, home: Home, options: argparse.Namespace) -> Answer:
 def _shown(ledger: Any, home: Home, name: str) -> Answer:
     finding = _finding(ledger, name)
     verdict = ledger.verdict(finding.id)
+    told = shown(verdict) if verdict else None
     gone, signature = ledger.retraction(finding.id), None
     if verdict:
         signature = ledger.signature(verdict.id)
@@ -294,15 +295,15 @@ def _shown(ledger: Any, home: Home, name: str) -> Answer:
         "version": 1,
         **row(finding, verdict, retracted=gone is not None),
         "finding": finding.model_dump(mode="json"),
-        "checks": [check.model_dump(mode="json") for check in verdict.checks] if verdict else [],
-        "reason": verdict.reason if verdict else "",
+        "checks": [check.model_dump(mode="json") for check in told.checks] if told else [],
+        "reason": told.reason if told else "",
         "script": script,
         "history": _history(ledger, finding.id),
         "retraction": {"by": gone.by, "why": gone.why} if gone else None,
         "signature": signature.model_dump(mode="json")["envelope"] if signature else None,
     }
-    checks = [f"  {c.name}: {c.detail}" for c in verdict.checks] if verdict else []
-    reason = f"{verdict.word}: {verdict.reason}" if verdict else "queued"
+    checks = [f"  {c.name}: {c.detail}" for c in told.checks] if told else []
+    reason = f"{told.word}: {told.reason}" if told else "queued"
     if gone:
         reason = f"RETRACTED by {gone.by}: {gone.why}\n{reason}"
     before = [f"  before: {one['word']}, then {one['because']}" for one in document["history"][:-1]]
