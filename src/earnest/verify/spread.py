@@ -31,7 +31,10 @@ def spread(sealed: pd.DataFrame, claim: Claim, design: str, ask: Ask) -> Estimat
     def change(table: pd.DataFrame) -> pd.DataFrame:
         varies = table.groupby("group")["x"].nunique() > 1
         whole = design.startswith("grouped") and not varies.any()
-        return _inside(table) if whole else _pairs(table, ask.seed)
+        if whole:
+            return _inside(table)
+        pairs = _pairs(table, ask.seed)
+        return _balanced(pairs) if design.startswith("grouped") else pairs
 
     found = units(sealed, claim, design, change)
     return from_units(found, claim, ask, "rank-biserial correlation of distances of two rows")
@@ -49,6 +52,14 @@ def _inside(table: pd.DataFrame) -> pd.DataFrame:
         .groupby("group", as_index=False)
         .agg({"y": "sum", "x": "first", "stratum": "first"})
     )
+
+
+def _balanced(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Keep as many pairs of each level in a group: then its effect is symmetric under the null."""
+    place = pairs.groupby(["group", "stratum", "x"]).cumcount()
+    sizes = pairs.groupby(["group", "stratum", "x"])["y"].transform("size")
+    least = sizes.groupby([pairs["group"], pairs["stratum"]]).transform("min")
+    return pairs[place < least]
 
 
 def _pairs(table: pd.DataFrame, seed: int) -> pd.DataFrame:
