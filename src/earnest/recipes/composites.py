@@ -216,7 +216,7 @@ def fooled_all(seed: int) -> list[bool]:
     return [fooled(showing, seed, court) for showing in SHOWINGS]
 
 
-def padded(seed: int, *, paid: bool, tables: int = 100, claims: int = 20) -> int:
+def padded(seed: int, *, paid: bool, tables: int = 50, claims: int = 20) -> int:
     """Return how many of `tables` times `claims` claims about noise a padded budget confirms.
 
     On each table come as many trivial claims (p = 0) first. `paid`: these go through the budget.

@@ -149,9 +149,9 @@ def _padded_rows() -> list[dict[str, Any]]:
     found = []
     for paid in (True, False):
         false = [padded(seed, paid=paid) for seed in range(_PADDED)]
-        what = f"100 tables, 20 trivial claims ({'' if paid else 'not '}paid for), 20 null ones"
+        what = f"50 tables, 20 trivial claims ({'' if paid else 'not '}paid for), 20 null ones"
         mean = sum(false) / _PADDED
-        found.append(_row(f"{what}: null claims confirmed", mean, "claims", 2000))
+        found.append(_row(f"{what}: null claims confirmed", mean, "claims", 1000))
     return found
 
 
