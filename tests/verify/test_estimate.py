@@ -3,10 +3,13 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import mannwhitneyu, spearmanr
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import mannwhitneyu, rankdata, spearmanr
 
 from earnest.core.records import Claim
 from earnest.verify.estimate import estimate
+from earnest.verify.monotone import ranked
 from earnest.verify.units import NotTestableError
 
 
@@ -122,3 +125,37 @@ def test_missing_cells_and_subsets_are_left_out():
 def test_what_cannot_be_tested_says_why(frame, design, says):
     with pytest.raises(NotTestableError, match=says):
         estimate(text(frame), claim(), design, alpha=0.01, seed=1)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(-3, 3)), min_size=1, max_size=60),
+)
+def test_ranks_within_strata_are_those_of_scipy(pairs):
+    strata, values = (np.array(column) for column in zip(*pairs, strict=True))
+    expected = np.empty(len(values))
+    for code in np.unique(strata):
+        inside = strata == code
+        expected[inside] = rankdata(values[inside]) - (inside.sum() + 1) / 2
+    found = ranked(values.astype(float), strata.astype(np.intp))
+    assert found == pytest.approx(expected)
+
+
+def confounded(weight, seed, rows=400):
+    """Two columns that have nothing to do with each other but for a third."""
+    rng = np.random.Generator(np.random.PCG64(seed))
+    c = rng.normal(size=rows)
+    noise = rng.normal(size=(2, rows))
+    frame = pd.DataFrame({"c": c, "x": weight * c + noise[0], "y": weight * c + noise[1]})
+    return frame.round(6).astype(str)
+
+
+@pytest.mark.parametrize("weight", [0.5, 1.2])
+def test_a_numeric_column_that_is_held_fixed_takes_a_strong_confounder_away(weight):
+    """In fifths, 30 and 70 of 100 such tables passed at 5 %."""
+    fixed = claim(adjust_for=("c",))
+    passed = sum(
+        estimate(confounded(weight, seed), fixed, "iid", alpha=0.05, seed=seed).p.p <= 0.05
+        for seed in range(100)
+    )
+    assert passed <= 13  # 5 expected; more than 13 in 1 of 2,000
+    assert estimate(confounded(weight, 1), claim(), "iid", alpha=0.05, seed=1).p.p < 0.01

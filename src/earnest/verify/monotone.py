@@ -31,14 +31,19 @@ _NORMAL: Final = 1.959964
 
 
 def ranked(values: Floats, strata: Codes) -> Floats:
-    """Return ranks within strata, centred on 0."""
+    """Return ranks within strata, ties at their mean, centred on 0."""
     import numpy as np
-    from scipy.stats import rankdata
 
+    order = np.lexsort((values, strata))
+    sorted_values, sorted_strata = values[order], strata[order]
+    starts = np.flatnonzero(np.diff(sorted_strata, prepend=sorted_strata[:1] - 1))
+    sizes = np.diff(starts, append=len(values))
+    change = (np.diff(sorted_strata) != 0) | (np.diff(sorted_values) != 0)
+    ties = np.concatenate([[0], np.flatnonzero(change) + 1])
+    tied = np.diff(ties, append=len(values))
+    middle = np.repeat(ties + (tied - 1) / 2, tied)  # the mean place of each run of equal values
     found = np.empty(len(values))
-    for code in np.unique(strata):
-        inside = strata == code
-        found[inside] = rankdata(values[inside]) - (inside.sum() + 1) / 2
+    found[order] = middle - np.repeat(starts + (sizes - 1) / 2, sizes)
     return found
 
 
@@ -87,11 +92,14 @@ def _resampled(found: Units, strata: Codes, ask: Ask) -> Floats:
     import numpy as np
 
     rng = np.random.Generator(np.random.PCG64(ask.seed + 1))
-    members = [np.flatnonzero(strata == code) for code in range(strata.max() + 1)]
+    order = np.argsort(strata, kind="stable")
+    y, x, strata = found.y[order], found.x[order], strata[order]
+    sizes = np.bincount(strata)
+    first, size = np.repeat(np.cumsum(sizes) - sizes, sizes), np.repeat(sizes, sizes)
     drawn = np.empty(ask.resamples)
-    for number in range(ask.resamples):
-        pick = np.concatenate([rng.choice(inside, len(inside)) for inside in members])
-        drawn[number] = pooled(found.y[pick], found.x[pick], strata[pick], found.indicator)
+    for number in range(ask.resamples):  # rows of each stratum, as many as it has
+        pick = first + (rng.random(len(y)) * size).astype(np.intp)
+        drawn[number] = pooled(y[pick], x[pick], strata, found.indicator)
     return drawn
 
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 LEAST_UNITS: Final = 8
 LEAST_BLOCKS: Final = 12
 BINS: Final = 5
+ROWS_A_BIN: Final = 10
+MOST_BINS: Final = 100
 _BLOCKS: Final = 24
 _ROWS_ONLY: Final = ("different", "right-skewed", "left-skewed")
 
@@ -98,16 +100,22 @@ def _exposure(frame: pd.DataFrame, claim: Claim) -> pd.Series[float]:
 
 
 def strata_of(frame: pd.DataFrame, columns: tuple[str, ...]) -> pd.Series[int]:
-    """Return a code per row for what a claim holds fixed: levels, or fifths of a numeric column."""
+    """Return a code per row for what a claim holds fixed: levels, or bins of a numeric column.
+
+    A bin holds about `ROWS_A_BIN` rows, all numeric columns together, and there are at most
+    `MOST_BINS`: in wider ones enough of a strong confounder is left to pass for an effect.
+    """
     import pandas as pd
 
+    numeric = [name for name in columns if frame[name].nunique() > 2 * BINS]
+    share = (max(1, len(frame)) / ROWS_A_BIN) ** (1 / max(1, len(numeric)))
+    bins = max(BINS, min(MOST_BINS, int(share)))
     parts = pd.DataFrame(index=frame.index)
     for name in columns:
-        cells = frame[name]
-        if cells.nunique() > 2 * BINS:
-            parts[name] = pd.qcut(numbers(cells), BINS, labels=False, duplicates="drop")
+        if name in numeric:
+            parts[name] = pd.qcut(numbers(frame[name]), bins, labels=False, duplicates="drop")
         else:
-            parts[name] = pd.factorize(cells)[0]
+            parts[name] = pd.factorize(frame[name])[0]
     if parts.empty:
         return pd.Series(0, index=frame.index)
     return parts.groupby(list(columns), sort=False, dropna=False).ngroup()
