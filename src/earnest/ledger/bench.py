@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
-import os
-import platform
 import random
 import sqlite3
 import tempfile
@@ -24,6 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from earnest.core.machine import machine
 from earnest.core.protocols import Progress
 from earnest.core.records import Finding
 from earnest.core.sign import KeyFolder
@@ -199,17 +198,6 @@ def _limits(path: Path, folder: Path, most: int) -> list[dict[str, Any]]:
     ]
 
 
-def _machine() -> dict[str, Any]:
-    return {
-        "system": platform.system(),
-        "kernel": platform.release(),
-        "machine": platform.machine(),
-        "cores": len(os.sched_getaffinity(0)),
-        "python": platform.python_version(),
-        "sqlite": sqlite3.sqlite_version,
-    }
-
-
 def _audited(path: Path, keys: KeyFolder, *, deep: bool) -> list[dict[str, Any]]:
     """Audit; return records a second, and a second of CPU time."""
     began, cpu = time.perf_counter(), time.process_time()
@@ -279,7 +267,7 @@ def _document(rows: list[dict[str, Any]]) -> dict[str, Any]:
     }  # fmt: skip
     return {
         "name": "ledger",
-        "machine": _machine(),
+        "machine": {**machine(), "sqlite": sqlite3.sqlite_version},
         "rows": rows,
         "ratios": ratios,
         "goals": goals,

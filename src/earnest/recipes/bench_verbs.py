@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from earnest.core.home import Home
 from earnest.core.protocols import Progress
+from earnest.recipes.answer import Answer
 
-Answer = tuple[int, dict[str, Any], str]
 Bench = Callable[[argparse.Namespace, Home, Progress], dict[str, Any]]
 
 

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 from earnest.core.errors import UsageError
+from earnest.core.machine import machine
 from earnest.core.protocols import Progress
 from earnest.recipes import discoveries_figures as figures
 from earnest.recipes.composites import fooled_all
 from earnest.recipes.discoveries import Ledger, one_ledger
-from earnest.sandbox.bench import machine
 
 Work = TypeVar("Work")
 Result = TypeVar("Result")

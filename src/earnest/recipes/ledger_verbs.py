@@ -6,15 +6,14 @@ import argparse
 import getpass
 import time
 from dataclasses import asdict
-from typing import Any
 
 from earnest.core.errors import UsageError
 from earnest.core.home import Home
 from earnest.core.protocols import Progress
 from earnest.core.records import Finding
 from earnest.core.sign import KeyFolder
+from earnest.recipes.answer import Answer
 
-Answer = tuple[int, dict[str, Any], str]
 _PAUSE_S = 1.0
 
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from earnest.core.errors import UsageError
 from earnest.core.home import Home
 from earnest.core.protocols import Progress
-
-Answer = tuple[int, dict[str, Any], str]
+from earnest.recipes.answer import Answer
 
 
 def sandbox(options: argparse.Namespace, home: Home, say: Progress) -> Answer:

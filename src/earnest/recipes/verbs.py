@@ -14,6 +14,7 @@ from earnest.core.events import read_events
 from earnest.core.home import Home
 from earnest.core.protocols import Model, Progress
 from earnest.core.records import WORDS, Finding, TableRef, Task, Verdict
+from earnest.recipes.answer import Answer
 from earnest.recipes.bench_verbs import bench as bench
 from earnest.recipes.ledger_verbs import ledger as ledger
 from earnest.recipes.ledger_verbs import retract
@@ -23,8 +24,6 @@ from earnest.recipes.sandbox_verbs import sandbox as sandbox
 
 if TYPE_CHECKING:
     from earnest.recipes.research import Begun
-
-Answer = tuple[int, dict[str, Any], str]
 
 
 def _lines(found: Sequence[tuple[Finding, Verdict | None]], retracted: Collection[str] = ()) -> str:

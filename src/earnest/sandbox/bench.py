@@ -10,8 +10,6 @@ which waits for the imports.
 
 from __future__ import annotations
 
-import os
-import platform
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -19,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from earnest.core.machine import machine
 from earnest.core.protocols import Progress
 from earnest.sandbox.bench_runners import (
     PROGRAMS,
@@ -126,18 +125,6 @@ def _ways(image: Path, held: ExitStack) -> list[_Way]:
             _Way(_FORK, program, remotes(forking, program)),
         ]
     return [*ways, _Way(_APART, "trivial", remotes(supervising, "trivial"))]
-
-
-def machine() -> dict[str, Any]:
-    """Return what a figure depends on: system, kernel, processor, cores in use, Python."""
-    return {
-        "system": platform.system(),
-        "kernel": platform.release(),
-        "machine": platform.machine(),
-        "cores": len(os.sched_getaffinity(0)),
-        "python": platform.python_version(),
-        "root": os.geteuid() == 0,
-    }
 
 
 def _goals(ratios: dict[str, float]) -> dict[str, dict[str, Any]]:

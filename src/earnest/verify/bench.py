@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from earnest.core.errors import EarnestError
+from earnest.core.machine import machine
 from earnest.core.protocols import Progress, Sandbox
-from earnest.sandbox.bench import machine
 from earnest.sandbox.bwrap import BwrapSandbox
 from earnest.sandbox.image import build_image
 from earnest.sandbox.warm import WarmSandbox

@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from earnest.core.machine import machine
 from earnest.core.protocols import Progress, Sandbox
-from earnest.sandbox.bench import machine
 from earnest.verify.bundles.bundle import Bundle, Judged, judge
 from earnest.verify.bundles.cheats import CHEATS
 from earnest.verify.bundles.honest import HONEST
