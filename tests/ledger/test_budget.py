@@ -85,7 +85,7 @@ def test_a_table_that_is_used_up_takes_findings_and_tests_none(ledger, monkeypat
 
 
 def test_the_last_rejections_only_are_credited(ledger, monkeypatch):
-    monkeypatch.setattr(budget, "_CREDITED", 3)
+    monkeypatch.setattr(budget, "CREDITED", 3)
     for k in range(6):
         one = finding(f"y{k}", table=f"t{k}", run=f"run-{k}")
         submit(ledger, one)
