@@ -179,8 +179,11 @@ def test_sealed_rows_and_their_exact_numbers_stay_out(crate, world):
     assert not set(sealed) & set(visible)
     whole = b"\0".join(path.read_bytes() for path in crate.rglob("*") if path.is_file()).decode()
     assert not [row for row in sealed if row in whole]
-    for number in (verdict.effect, *verdict.interval, verdict.p):
-        assert f"{number:.12g}" not in whole
+    exact = [f"{number:.12g}" for number in (verdict.effect, *verdict.interval, verdict.p)]
+    telling = [number for number in exact if len(number) > 4]  # a bound may well be 1
+    assert telling
+    for number in telling:
+        assert number not in whole
     assert "seed" not in told(finding, verdict)
     exact = verdict.model_copy(update={"alpha": 0.123456789})
     assert told(finding, exact)["alpha"] == 0.12

@@ -24,6 +24,7 @@ from earnest.models.analyst import Analyst
 from earnest.tasks.simulated import ROWS, Sample, World, as_cells, draw
 from earnest.tasks.split import Design, sealed_rows
 from earnest.tasks.truth import Oracle, ranked, selected
+from earnest.verify.units import MOST_BINS, bins_for
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     Codes = npt.NDArray[np.intp]
 
 SEALED: Final = 0.4
-_FIFTHS: Final = 5
 _STRONGEST: Final = 3
 _TOOLS: Final = tuple(
     ToolSpec(name=name, description="", parameters={})
@@ -64,12 +64,14 @@ class Half:
         for name in claim.adjust_for:
             keep &= ~np.isnan(self.values[name])
         y, x, strata = y[keep], x[keep], np.zeros(int(keep.sum()), dtype=np.intp)
+        numeric = [name for name in claim.adjust_for if not self.world.node[name].levels]
+        bins = bins_for(len(y), len(numeric))
         for name in claim.adjust_for:
             values = self.values[name][keep]
-            if not self.world.node[name].levels:
-                cuts = np.quantile(values, np.linspace(0, 1, _FIFTHS + 1)[1:-1])
+            if name in numeric:
+                cuts = np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1])
                 values = np.searchsorted(cuts, values).astype(float)
-            strata = strata * 16 + values.astype(np.intp)
+            strata = strata * (MOST_BINS + 1) + values.astype(np.intp)
         if len(y) < 8 or x.min() == x.max() or y.min() == y.max():
             return None
         return y, x, strata

@@ -99,6 +99,12 @@ def _exposure(frame: pd.DataFrame, claim: Claim) -> pd.Series[float]:
     return ordinal(cells, claim.order) if claim.order else numbers(cells)
 
 
+def bins_for(rows: int, numeric: int) -> int:
+    """Return into how many bins each of so many numeric columns that are held fixed is cut."""
+    share = (max(1, rows) / ROWS_A_BIN) ** (1 / max(1, numeric))
+    return max(BINS, min(MOST_BINS, int(share)))
+
+
 def strata_of(frame: pd.DataFrame, columns: tuple[str, ...]) -> pd.Series[int]:
     """Return a code per row for what a claim holds fixed: levels, or bins of a numeric column.
 
@@ -108,8 +114,7 @@ def strata_of(frame: pd.DataFrame, columns: tuple[str, ...]) -> pd.Series[int]:
     import pandas as pd
 
     numeric = [name for name in columns if frame[name].nunique() > 2 * BINS]
-    share = (max(1, len(frame)) / ROWS_A_BIN) ** (1 / max(1, len(numeric)))
-    bins = max(BINS, min(MOST_BINS, int(share)))
+    bins = bins_for(len(frame), len(numeric))
     parts = pd.DataFrame(index=frame.index)
     for name in columns:
         if name in numeric:
