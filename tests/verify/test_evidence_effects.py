@@ -88,8 +88,10 @@ def test_within_groups_outcomes_stay_in_their_group():
 
 
 def test_a_spread_is_planted_by_the_distance_from_the_middle(monkeypatch):
-    spread = Effect(EFFECTS["difference"].follows, orders=lambda y: (y - y.median()).abs())
-    monkeypatch.setitem(EFFECTS, "difference", spread)
+    spread = Effect(
+        EFFECTS["difference", "higher"].follows, orders=lambda y: (y - y.median()).abs()
+    )
+    monkeypatch.setitem(EFFECTS, ("difference", "higher"), spread)
     one = claim("difference", exposure="arm", group="a")
     frame = noise()
     play = in_play(text(frame), one, "iid")
@@ -103,7 +105,7 @@ def test_what_can_not_be_planted_says_why(monkeypatch):
         in_play(text(noise().assign(y=3)), claim(), "iid")
     with pytest.raises(NoEffectError, match="holds no numbers"):
         in_play(text(noise().assign(y="red")), claim(), "iid")
-    monkeypatch.delitem(EFFECTS, "trend")
+    monkeypatch.delitem(EFFECTS, ("trend", "rising"))
     with pytest.raises(NoEffectError, match="no way to plant a trend"):
         in_play(text(noise()), claim("trend"), "iid")
 
@@ -115,3 +117,19 @@ def test_missing_cells_keep_their_place():
     written = frame.astype(str).where(frame.notna(), "")
     new = planted(play, claim(), 0.9, 1)(written)
     assert (new["y"] == "").equals(frame["y"].isna())
+
+
+def test_strength_sees_what_ranks_see_in_a_mixture_that_leans_the_other_way_inside():
+    """Three groups that rise inside and fall overall: normal scores give half of what ranks do."""
+    centres = [(39, 18.4, 0.4, 95), (47.5, 15.0, 0.65, 75), (49, 18.4, 0.65, 42)]
+    rng = np.random.default_rng(7)
+    parts = [
+        rng.multivariate_normal((x, y), [[7, r * 2.9], [r * 2.9, 1.2]], n) for x, y, r, n in centres
+    ]
+    frame = pd.DataFrame(np.concatenate(parts), columns=["x", "y"]).round(2)
+    play = in_play(text(frame), claim(direction="negative"), "iid")
+    rho = -frame["x"].corr(frame["y"], method="spearman")
+    assert rho > 0.15
+    assert play.strength >= rho - 1e-9
+    assert float(play.y @ play.x) / len(frame) < 0.8 * rho
+    assert in_play(text(frame), claim(), "iid").strength < 0
