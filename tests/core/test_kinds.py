@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from earnest.core.canon import canonical, digest
-from earnest.core.claims import claim_key, sentence
+from earnest.core.claims import sentence
 from earnest.core.errors import RecordError
 from earnest.core.facts import established, pairs, spoken, unclaimed, unsettled
 from earnest.core.kinds import FORMS, Claim
+from earnest.core.likeness import claim_key
 from earnest.core.records import Author, Evidence, Finding, TableRef, Verdict
 
 # As the first version wrote it; its id and its claim's key, as that version computed them.

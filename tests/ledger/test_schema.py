@@ -8,14 +8,18 @@ from earnest.ledger.audit import audit
 from earnest.ledger.ledger import Ledger
 from earnest.ledger.schema import MIGRATIONS
 
-VERSION_1 = Path(__file__).parent / "version1"
+HERE = Path(__file__).parent
+
+
+def laid(number, folder):
+    for name in ("ledger.sqlite", "ledger.head"):
+        shutil.copy(HERE / f"version{number}" / name, folder / name)
+    return folder / "ledger.sqlite"
 
 
 @pytest.fixture
 def old(tmp_path):
-    for name in ("ledger.sqlite", "ledger.head"):
-        shutil.copy(VERSION_1 / name, tmp_path / name)
-    return tmp_path / "ledger.sqlite"
+    return laid(1, tmp_path)
 
 
 def version(path):
@@ -70,7 +74,46 @@ def test_a_ledger_of_version_1_says_the_same_after_the_migration(old):
     assert audit(old).clean
 
 
-def test_a_migrated_ledger_is_the_same_as_a_fresh_one(old, tmp_path):
+def test_a_ledger_of_version_2_is_audited_as_it_lies(tmp_path):
+    old = laid(2, tmp_path)
+    before = old.read_bytes()
+    for deep in (True, False):
+        assert audit(old, deep=deep).clean
+    assert old.read_bytes() == before
+    assert version(old) == 2
+
+
+def test_a_ledger_of_version_2_knows_which_of_its_claims_say_the_same(tmp_path):
+    old = laid(2, tmp_path)
+    db = sqlite3.connect(old)
+    records = db.execute("SELECT * FROM record ORDER BY seq").fetchall()
+    assert len(set(db.execute("SELECT claim FROM finding"))) == 6
+    shares = db.execute("SELECT * FROM allocation ORDER BY 1").fetchall()
+    db.close()
+    with Ledger(old) as ledger:
+        found = ledger.findings()
+        assert [v.word if v else "" for _, v in found] == [
+            "confirmed", "confirmed", "refuted", "replicated", "inconclusive", ""
+        ]  # fmt: skip
+        assert ledger.retracted() == {found[1][0].id}
+        assert ledger.queued() == [found[5][0].id]
+        again = found[1][0].model_copy(update={"run": "a new run"})
+        ledger.submit([again], testable=[again.id])
+        assert ledger.earlier(again)[0] == found[0][0].id
+    db = sqlite3.connect(old)
+    keys = [row[0] for row in db.execute("SELECT claim FROM finding ORDER BY seq LIMIT 6")]
+    assert keys[0] == keys[1] != keys[2]
+    assert keys[3] == keys[4] != keys[5]
+    assert len(set(db.execute("SELECT topic FROM finding"))) == 2
+    assert db.execute("SELECT * FROM record ORDER BY seq").fetchall()[: len(records)] == records
+    assert db.execute("SELECT * FROM allocation ORDER BY 1").fetchall() == shares
+    db.close()
+    assert audit(old).clean
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_migrated_ledger_is_the_same_as_a_fresh_one(number, tmp_path):
+    old = laid(number, tmp_path)
     Ledger(old).close()
     Ledger(tmp_path / "fresh.sqlite").close()
     schema = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name"

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from earnest.core.canon import canonical, digest
-from earnest.core.frozen import Body
-from earnest.core.kinds import FIRST_FIELDS
 from earnest.core.records import Claim
 
 _STATISTICS = {
@@ -19,23 +16,6 @@ _STATISTICS = {
     "distinct": "the number of different values of {}",
     "missing": "the number of rows without {}",
 }
-
-
-def claim_key(claim: Claim) -> str:
-    """Return what two claims share when they claim the same; an association has no first column.
-
-    A claim that the first version could make keeps the key that it had there: a field that came
-    later counts only where it says something.
-    """
-    body: Body = claim.model_dump(mode="json", exclude_defaults=True)
-    whole = claim.model_dump(mode="json")
-    body |= {name: whole[name] for name in FIRST_FIELDS}
-    if claim.kind == "association" and claim.exposure < claim.outcome:
-        body["outcome"], body["exposure"] = claim.exposure, claim.outcome
-        turned = {"order": whole["outcome_order"], "outcome_order": whole["order"]}
-        body = {k: v for k, v in (body | turned).items() if v or k not in turned}
-    body["adjust_for"] = sorted(claim.adjust_for)
-    return digest(canonical(body))
 
 
 def _column(name: str) -> str:

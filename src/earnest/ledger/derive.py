@@ -8,9 +8,10 @@ from __future__ import annotations
 import sqlite3
 from functools import lru_cache
 
-from earnest.core.claims import claim_key, sentence
+from earnest.core.claims import sentence
 from earnest.core.errors import LedgerError
 from earnest.core.history import Retraction, Revision, Signature
+from earnest.core.likeness import claim_key, topic, topic_under
 from earnest.core.records import Allocation, Claim, Finding, Record, Verdict
 from earnest.ledger.search import names
 
@@ -59,6 +60,21 @@ def short_key(claim: Claim) -> str:
     return claim_key(claim).removeprefix("sha256:")[:32]
 
 
+@lru_cache(maxsize=1024)
+def short_topic(claim: Claim) -> int:
+    """Return 63 bits of what two findings share that ask the same of a table with one name."""
+    return _bits(topic(claim))
+
+
+def short_topic_under(finding: Finding) -> int:
+    """Return 63 bits of what two findings share that ask the same of tables with one's columns."""
+    return _bits(topic_under(finding.claim, finding.table.columns))
+
+
+def _bits(name: str) -> int:
+    return int(name.removeprefix("sha256:")[:16], 16) >> 1
+
+
 def rejects(verdict: Verdict) -> bool:
     """Say whether a verdict's p met its share: a rejection, whatever word it got."""
     return verdict.p is not None and verdict.alpha is not None and verdict.p <= verdict.alpha
@@ -66,8 +82,16 @@ def rejects(verdict: Verdict) -> bool:
 
 def _finding(db: sqlite3.Connection, seq: int, record: Finding) -> None:
     db.execute(
-        "INSERT INTO finding VALUES (?, ?, ?, ?, ?, NULL, '', NULL)",
-        (seq, short_key(record.claim), record.table.table, record.author.principal, record.run),
+        "INSERT INTO finding VALUES (?, ?, ?, ?, ?, ?, ?, NULL, '', NULL)",
+        (
+            seq,
+            short_key(record.claim),
+            short_topic(record.claim),
+            short_topic_under(record),
+            record.table.table,
+            record.author.principal,
+            record.run,
+        ),
     )
     db.execute(
         "INSERT INTO run VALUES (?, 1) ON CONFLICT DO UPDATE SET open = open + 1", (record.run,)

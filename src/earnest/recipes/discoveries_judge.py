@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from earnest.core.canon import digest
-from earnest.core.claims import claim_key
+from earnest.core.likeness import claim_key
 from earnest.core.records import Author, Claim, Evidence, Finding, TableRef
 from earnest.ledger.budget import CREDITED
 from earnest.ledger.lord import share

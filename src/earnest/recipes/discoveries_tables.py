@@ -17,7 +17,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from earnest.core.claims import claim_key
+from earnest.core.likeness import claim_key
 from earnest.core.messages import Message, Sampling, ToolSpec
 from earnest.core.records import Claim
 from earnest.models.analyst import Analyst

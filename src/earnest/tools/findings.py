@@ -14,11 +14,12 @@ from typing import Any, Final
 from pydantic import Field, ValidationError
 
 from earnest.core.canon import digest
-from earnest.core.claims import claim_key, sentence
+from earnest.core.claims import sentence
 from earnest.core.errors import EarnestError, PredicateError, RecordError, ToolError
 from earnest.core.evidence import LIMITS, MOST_NUMBERS, OUT, evidence_job, evidence_numbers
 from earnest.core.jobs import DATA
 from earnest.core.kinds import Direction, Kind, Statistic
+from earnest.core.likeness import claim_key
 from earnest.core.messages import Observation, ToolSpec
 from earnest.core.predicates import holds
 from earnest.core.protocols import Blobs, Sandbox

@@ -16,12 +16,11 @@ import tokenize
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from earnest.core.canon import canonical, digest
-from earnest.core.predicates import parse_conjunction
-from earnest.core.records import Claim, Finding
+from earnest.core.canon import digest
+from earnest.core.likeness import rough
+from earnest.core.records import Finding
 
 _SKIPPED: Final = frozenset((tokenize.COMMENT, tokenize.NL, tokenize.ENCODING))
-_FLIPPED: Final = {"higher": "lower", "lower": "higher"}
 
 
 def sketch(script: bytes) -> str:
@@ -45,23 +44,6 @@ def sketch(script: bytes) -> str:
     return digest(" ".join(parts).encode())
 
 
-def question(claim: Claim) -> str:
-    """Return what two claims share that ask the same with other numbers, or the other way round."""
-    body = claim.model_dump(mode="json")
-    body |= {"threshold": None, "adjust_for": sorted(claim.adjust_for)}
-    body["subset"] = sorted(
-        f"{one.name} {one.comparison.rstrip('=')} {one.literal if one.comparison in '== !=' else 0}"
-        for one in parse_conjunction(claim.subset)
-    )
-    if claim.kind == "association":
-        body["outcome"], body["exposure"] = sorted((claim.outcome, claim.exposure))
-    turned = claim.versus is not None and str(claim.versus) < str(claim.group)
-    if turned and claim.direction in _FLIPPED:
-        body["group"], body["versus"] = claim.versus, claim.group
-        body["direction"] = _FLIPPED[claim.direction]
-    return digest(canonical(body))
-
-
 def near_copies(findings: Iterable[Finding], scripts: Mapping[str, bytes]) -> dict[str, str]:
     """Return, for each finding that repeats an earlier one of the batch, the first such one.
 
@@ -71,7 +53,7 @@ def near_copies(findings: Iterable[Finding], scripts: Mapping[str, bytes]) -> di
     found = {}
     for finding in findings:
         text = sketch(scripts[finding.evidence.script])
-        key = (finding.table.table, text, question(finding.claim))
+        key = (finding.table.table, text, rough(finding.claim))
         earlier = first.setdefault(key, finding.id)
         if earlier != finding.id:
             found[finding.id] = earlier
