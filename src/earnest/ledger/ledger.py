@@ -14,7 +14,7 @@ from earnest.core.history import Key, Retraction, Revision, Signature
 from earnest.core.home import write_whole
 from earnest.core.records import Allocation, Finding, Record, Verdict
 from earnest.core.sign import KeyFolder
-from earnest.ledger import budget
+from earnest.ledger import budget, kin
 from earnest.ledger.derive import derive
 from earnest.ledger.reader import Reader
 from earnest.ledger.schema import connect
@@ -196,7 +196,11 @@ class Ledger(Reader):
                     self._append(budget.allocation(self._db, finding, read))
 
     def conclude(self, verdict: Verdict) -> Verdict:
-        """Add a verdict; where the finding has one already, that one stands and is returned."""
+        """Add a verdict; where the finding has one already, that one stands and is returned.
+
+        Where a confirmed finding contradicts it, both are re-opened in the same transaction: each
+        gets a later verdict, `inconclusive`, that names the other; the finding's is returned.
+        """
         return self.conclude_all([verdict])[0]
 
     def conclude_all(self, verdicts: Sequence[Verdict]) -> list[Verdict]:
@@ -211,7 +215,42 @@ class Ledger(Reader):
             return found
         self._there(verdict.finding)
         self._append_verdict(verdict)
-        return verdict
+        return self._reopened(verdict)
+
+    def _reopened(self, verdict: Verdict) -> Verdict:
+        """Re-open a finding and each confirmed one that contradicts it; return its verdict now."""
+        if verdict.word not in ("confirmed", "replicated") or self.retraction(verdict.finding):
+            return verdict
+        current = verdict
+        for other in kin.contradicted(self._db, self.get(verdict.finding, Finding)):
+            standing = self.verdict(other.id)
+            if standing is None:
+                continue
+            self._revise(standing, kin.reopened(standing, verdict.finding), "reopened")
+            if current is verdict:
+                current = kin.reopened(verdict, other.id)
+                self._revise(verdict, current, "reopened")
+        return current
+
+    def _revise(
+        self,
+        current: Verdict,
+        later: Verdict,
+        kind: Literal["replication", "reopened"],
+        why: str = "",
+        tables: Sequence[str] = (),
+    ) -> Revision:
+        self._append_verdict(later)
+        revision = Revision(
+            finding=later.finding,
+            verdict=later.id,
+            replaces=current.id,
+            kind=kind,
+            why=why or later.reason,
+            tables=tuple(tables),
+        )
+        self._append(revision)
+        return revision
 
     def revise(
         self,
@@ -224,8 +263,8 @@ class Ledger(Reader):
         """Put a later verdict in the place of a finding's current one, which stays in its history.
 
         `why` and `tables` (the ids of those with the new rows): what it rests on. The same again
-        changes nothing. The error budget is left as it is. Raises `LedgerError` where the finding
-        has no verdict yet.
+        changes nothing. The error budget is left as it is. What is confirmed so re-opens what
+        contradicts it, as in `conclude`. Raises `LedgerError` where the finding has no verdict yet.
         """
         self.enrol()
         with self._transaction():
@@ -235,16 +274,8 @@ class Ledger(Reader):
             current = self.verdict(verdict.finding)
             if current is None or current.id == verdict.id:
                 raise LedgerError("only a finding that has a verdict gets a later one")
-            self._append_verdict(verdict)
-            revision = Revision(
-                finding=verdict.finding,
-                verdict=verdict.id,
-                replaces=current.id,
-                kind=kind,
-                why=why,
-                tables=tuple(tables),
-            )
-            self._append(revision)
+            revision = self._revise(current, verdict, kind, why, tables)
+            self._reopened(verdict)
         return revision
 
     def retract(self, finding: str, *, by: str, why: str) -> Retraction:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from earnest.core.canon import GENESIS
 from earnest.core.errors import LedgerError
 from earnest.core.history import ALL, Key, Retraction, Revision, Signature
+from earnest.core.likeness import Related
 from earnest.core.records import (
     WORDS,
     Allocation,
@@ -20,7 +21,7 @@ from earnest.core.records import (
     Verdict,
     Word,
 )
-from earnest.ledger import budget
+from earnest.ledger import budget, kin
 from earnest.ledger.derive import short_key
 from earnest.ledger.lineage import made_from
 from earnest.ledger.search import search
@@ -192,6 +193,10 @@ class Reader:
         name = self._same_claim(finding)
         verdict = self.verdict(name) if name and self.alpha(finding.id) is None else None
         return (name, verdict) if name and verdict else None
+
+    def related(self, finding: Finding) -> list[Related]:
+        """Return the earlier findings of other runs that a finding is like, the closest first."""
+        return kin.related(self._db, finding)
 
     def looks(self, table: str) -> dict[str, int]:
         """Return how often each principal's tests have looked at a table's sealed rows."""

@@ -1,0 +1,112 @@
+"""Earlier findings that a finding is like, and confirmed ones that contradict it.
+
+Both look up by index what a claim asks, and read a bounded number of findings: the newest 100
+with one topic, and 20 by text. Not covered: kin further back than these.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from typing import Final
+
+from earnest.core.likeness import Related, contradict, like
+from earnest.core.records import Claim, Finding, Verdict, Word
+from earnest.ledger.derive import place, short_key, short_topic, short_topic_under
+from earnest.ledger.search import search
+
+_TOPIC: Final = 100
+_NEAR: Final = 20
+_TOLD: Final = 8
+_STANDING: Final = ("confirmed", "replicated")
+
+
+def related(db: sqlite3.Connection, finding: Finding) -> list[Related]:
+    """Return what earlier findings of other runs a finding is like, `known` first, at most 8.
+
+    Of a batch none knows of the others. A finding without a verdict, with bad evidence, or
+    withdrawn is no kin; one that was not confirmed contradicts nothing.
+    """
+    before = place(db, finding.id) or 2**62
+    found: dict[str, Related] = {}
+    for column, key, most in (
+        ("claim", short_key(finding.claim), 1),
+        ("topic", short_topic(finding.claim), _TOPIC),
+        ("under", short_topic_under(finding), _TOPIC),
+    ):
+        for other, word in _of_topic(db, column, key, before, finding.run, most):
+            _relate(finding, other, word, found)
+    for seq in search(db, _words(finding.claim), _NEAR):
+        if seq < before:
+            for other, word in _at(db, seq, finding.run):
+                _relate(finding, other, word, found)
+    order = ("known", "contradicts", "extends", "near")
+    return sorted(found.values(), key=lambda one: order.index(one.how))[:_TOLD]
+
+
+def _relate(finding: Finding, other: Finding, word: Word, found: dict[str, Related]) -> None:
+    if other.id in found:
+        return
+    how = like(finding.claim, other.claim) if finding.claim.table == other.claim.table else ""
+    if not how or (how == "contradicts" and word not in _STANDING):
+        if not _near(finding, other):
+            return
+        found[other.id] = Related("near", other.id, word, other.table.name)
+    else:
+        found[other.id] = Related(how, other.id, word, other.table.name)
+
+
+def _near(finding: Finding, other: Finding) -> bool:
+    """Say whether two claims speak of the same columns, whatever their tables are called."""
+    named = ({one.claim.outcome, one.claim.exposure} for one in (finding, other))
+    return len({frozenset(one) for one in named}) == 1
+
+
+def _words(claim: Claim) -> str:
+    """Return the words of its sentence that `_near` asks for: the columns it is about."""
+    return f"{claim.outcome} {claim.exposure}"
+
+
+def _of_topic(
+    db: sqlite3.Connection, column: str, key: str | int, before: int, run: str, most: int
+) -> Iterator[tuple[Finding, Word]]:
+    # The column's name comes from the loop above.
+    rows = db.execute(
+        f"SELECT seq, word FROM finding WHERE {column} = ? AND seq < ? AND run != ? "  # noqa: S608
+        "AND retraction IS NULL AND word NOT IN ('', 'invalid') ORDER BY seq DESC LIMIT ?",
+        (key, before, run, most),
+    ).fetchall()
+    for seq, word in rows:
+        yield _read(db, seq), word
+
+
+def _at(db: sqlite3.Connection, seq: int, run: str) -> Iterator[tuple[Finding, Word]]:
+    row = db.execute(
+        "SELECT word FROM finding WHERE seq = ? AND run != ? "
+        "AND retraction IS NULL AND word NOT IN ('', 'invalid')",
+        (seq, run),
+    ).fetchone()
+    if row:
+        yield _read(db, seq), row[0]
+
+
+def _read(db: sqlite3.Connection, seq: int) -> Finding:
+    name, data = db.execute("SELECT id, data FROM record WHERE seq = ?", (seq,)).fetchone()
+    return Finding.from_bytes(data, expect=name)
+
+
+def contradicted(db: sqlite3.Connection, finding: Finding) -> list[Finding]:
+    """Return the confirmed findings on tables of this name that contradict a finding."""
+    rows = db.execute(
+        "SELECT seq FROM finding WHERE topic = ? AND word IN ('confirmed', 'replicated') "
+        "AND retraction IS NULL AND seq != ? ORDER BY seq DESC LIMIT ?",
+        (short_topic(finding.claim), place(db, finding.id), _TOPIC),
+    ).fetchall()
+    others = (_read(db, row[0]) for row in rows)
+    return [other for other in others if contradict(finding.claim, other.claim)]
+
+
+def reopened(verdict: Verdict, other: str) -> Verdict:
+    """Return a finding's verdict once another confirmed finding contradicts it."""
+    reason = f"re-opened: {other} was confirmed as well and contradicts it"
+    return verdict.model_copy(update={"word": "inconclusive", "reason": reason})
