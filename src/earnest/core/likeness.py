@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 from earnest.core.canon import canonical, digest
@@ -34,6 +35,9 @@ _PAIRS: Final = (
 OPPOSITE: Final[Mapping[str, str]] = {**dict(_PAIRS), **{low: high for high, low in _PAIRS}}
 """The direction that can't be true where the other one is."""
 
+_DEFAULTS: Final[Body] = {
+    name: [] if field.default == () else field.default for name, field in Claim.model_fields.items()
+}
 _WITH_VERSUS: Final = ("difference", "distribution", "interaction")
 _PLACES: Final = 3
 _PLAIN: Final = re.compile(r"[A-Za-z_]\w*")
@@ -52,6 +56,7 @@ class Related:
     table: str
 
 
+@lru_cache(maxsize=256)
 def normal(claim: Claim) -> Claim:
     """Return the one form of all claims that say the same as this one.
 
@@ -59,7 +64,7 @@ def normal(claim: Claim) -> Claim:
     orders of levels, the direction turned along; so are subsets and what is held fixed. Levels
     and numbers have one notation; a threshold counts to three decimals.
     """
-    body: Body = claim.model_dump()
+    body: Body = dict(claim)
     for name in ("group", "versus"):
         body[name] = _level(body[name])
     for name in ("order", "outcome_order"):
@@ -170,6 +175,10 @@ def _written(one: Comparison) -> str:
     return f"{left} {one.comparison} {_number(one.literal)}"
 
 
+def _body(one: Claim) -> Body:
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in one}
+
+
 def _digest(body: Body) -> str:
     return digest(canonical(body))
 
@@ -181,18 +190,21 @@ def claim_key(claim: Claim) -> str:
     a field that came later counts only where it says something.
     """
     one = normal(claim)
-    body: Body = one.model_dump(mode="json", exclude_defaults=True)
-    whole = one.model_dump(mode="json")
-    return _digest(body | {name: whole[name] for name in FIRST_FIELDS})
+    body = {
+        name: value
+        for name, value in _body(one).items()
+        if name in FIRST_FIELDS or value != _DEFAULTS[name]
+    }
+    return _digest(body)
 
 
 def _asked(one: Claim) -> Body:
     """Return what a claim in normal form asks; the answer, its size and its rows left out."""
-    body: Body = one.model_dump(mode="json")
+    body = _body(one)
     body["direction"] = min(one.direction, OPPOSITE.get(one.direction, one.direction))
     if body["direction"] == "highest":
         body["group"] = None  # which of them is highest
-    return body | {"threshold": None, "subset": "", "adjust_for": ()}
+    return body | {"threshold": None, "subset": "", "adjust_for": []}
 
 
 def topic(claim: Claim) -> str:
@@ -211,7 +223,7 @@ def question(claim: Claim) -> str:
     Two claims with one question and opposite directions contradict each other.
     """
     one = normal(claim)
-    return _digest({**_asked(one), "subset": one.subset, "adjust_for": one.adjust_for})
+    return _digest({**_asked(one), "subset": one.subset, "adjust_for": list(one.adjust_for)})
 
 
 def rough(claim: Claim) -> str:
@@ -222,7 +234,7 @@ def rough(claim: Claim) -> str:
         for c in conditions(one.subset)
     ]
     body = _asked(one) | {"direction": one.direction, "group": one.group}
-    return _digest({**body, "subset": sorted(shape), "adjust_for": one.adjust_for})
+    return _digest({**body, "subset": sorted(shape), "adjust_for": list(one.adjust_for)})
 
 
 def contradict(one: Claim, other: Claim) -> bool:

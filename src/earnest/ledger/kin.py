@@ -95,15 +95,23 @@ def _read(db: sqlite3.Connection, seq: int) -> Finding:
     return Finding.from_bytes(data, expect=name)
 
 
-def contradicted(db: sqlite3.Connection, finding: Finding) -> list[Finding]:
-    """Return the confirmed findings on tables of this name that contradict a finding."""
+def contradicted(db: sqlite3.Connection, name: str) -> list[Finding]:
+    """Return the confirmed findings on tables of this name that contradict a finding, by its id.
+
+    None do where it was withdrawn.
+    """
     rows = db.execute(
-        "SELECT seq FROM finding WHERE topic = ? AND word IN ('confirmed', 'replicated') "
-        "AND retraction IS NULL AND seq != ? ORDER BY seq DESC LIMIT ?",
-        (short_topic(finding.claim), place(db, finding.id), _TOPIC),
+        "SELECT f.seq, o.seq FROM record r JOIN finding f ON f.seq = r.seq "
+        "JOIN finding o ON o.topic = f.topic AND o.seq != f.seq "
+        "WHERE r.id = ? AND f.retraction IS NULL AND o.retraction IS NULL "
+        "AND o.word IN ('confirmed', 'replicated') ORDER BY o.seq DESC LIMIT ?",
+        (name, _TOPIC),
     ).fetchall()
-    others = (_read(db, row[0]) for row in rows)
-    return [other for other in others if contradict(finding.claim, other.claim)]
+    if not rows:
+        return []
+    claim = _read(db, rows[0][0]).claim
+    others = (_read(db, row[1]) for row in rows)
+    return [other for other in others if contradict(claim, other.claim)]
 
 
 def reopened(verdict: Verdict, other: str) -> Verdict:

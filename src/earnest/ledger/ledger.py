@@ -219,10 +219,10 @@ class Ledger(Reader):
 
     def _reopened(self, verdict: Verdict) -> Verdict:
         """Re-open a finding and each confirmed one that contradicts it; return its verdict now."""
-        if verdict.word not in ("confirmed", "replicated") or self.retraction(verdict.finding):
+        if verdict.word not in ("confirmed", "replicated"):
             return verdict
         current = verdict
-        for other in kin.contradicted(self._db, self.get(verdict.finding, Finding)):
+        for other in kin.contradicted(self._db, verdict.finding):
             standing = self.verdict(other.id)
             if standing is None:
                 continue
