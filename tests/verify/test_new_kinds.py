@@ -67,6 +67,9 @@ class Bench:
     def alpha(self, name):
         return 0.01
 
+    def related(self, one):
+        return ()
+
     def earlier(self, one):
         return None
 

@@ -101,6 +101,9 @@ def test_a_claim_that_was_made_before_gets_its_verdict_without_a_test(sandbox):
         def alpha(self, name):
             return None
 
+        def related(self, one):
+            return ()
+
         def earlier(self, one):
             return first.id, verdict
 
@@ -133,6 +136,9 @@ class Bench:
 
     def alpha(self, name):
         return None
+
+    def related(self, one):
+        return ()
 
     def earlier(self, one):
         return None
@@ -170,12 +176,19 @@ def test_it_refuses_a_sandbox_that_isolates_nothing(tmp_path):
         Verifier(UnsafeLocal(tmp_path), None, None, b"key")
 
 
-def test_where_the_sealed_rows_are_used_up_nothing_is_tested_and_fresh_ones_are_asked_for(sandbox):
+def test_where_the_sealed_rows_are_used_up_nothing_is_tested_and_fresh_ones_are_asked_for(
+    sandbox, tmp_path
+):
+    (tmp_path / "t.csv").write_text("x,y\n1,2\n")
+
     class UsedUp:
         share = None
 
         def alpha(self, name):
             return self.share
+
+        def related(self, one):
+            return ()
 
         def earlier(self, one):
             return None
@@ -187,7 +200,7 @@ def test_where_the_sealed_rows_are_used_up_nothing_is_tested_and_fresh_ones_are_
         def _honesty(self, one, seed):
             return [Check(name="reproduces", passed=True, detail="")]
 
-    verifier = Honest(sandbox, None, None, key=b"k")
+    verifier = Honest(sandbox, None, Bench(tmp_path), key=b"k")
     verdict = verifier.check(finding(), UsedUp())
     assert verdict.word == "inconclusive"
     assert "fresh rows are needed" in verdict.reason

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from earnest.core.jobs import Job, Result
+from earnest.core.likeness import Related
 from earnest.core.messages import Completion, Message, Observation, Sampling, ToolSpec
 from earnest.core.records import Finding, Verdict
 
@@ -131,6 +132,10 @@ class LedgerView(Protocol):
 
     def earlier(self, finding: Finding) -> tuple[str, Verdict] | None:
         """Return an earlier finding with the same claim on the same table, and its verdict."""
+        ...
+
+    def related(self, finding: Finding) -> Sequence[Related]:
+        """Return the earlier findings that a finding is like, the closest first; few."""
         ...
 
     def used_up(self, finding: Finding) -> bool:

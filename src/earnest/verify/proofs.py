@@ -66,6 +66,10 @@ class Workbench:
         """There is none."""
         return
 
+    def related(self, finding: Finding) -> tuple[()]:  # noqa: ARG002
+        """None is like it."""
+        return ()
+
     def used_up(self, finding: Finding) -> bool:  # noqa: ARG002
         """Nobody has looked too often."""
         return False
@@ -94,7 +98,7 @@ def typed_in(script: str, file: Path) -> bytes:
     return script.replace("VISIBLE_HASH", repr(name)).encode()
 
 
-def _table(slope: float, seed: int) -> pd.DataFrame:
+def _table(slope: float, seed: int, *, defined: bool) -> pd.DataFrame:
     import numpy as np
     import pandas as pd
 
@@ -102,7 +106,7 @@ def _table(slope: float, seed: int) -> pd.DataFrame:
     dose = rng.normal(size=160)
     noise = rng.normal(size=160)
     site = rng.choice(["north", "south", "east"], 160)
-    frame = pd.DataFrame({"dose": dose, "response": slope * dose + noise}).round(6)
+    frame = pd.DataFrame({"dose": dose, "response": slope * dose + (not defined) * noise}).round(6)
     return frame.assign(id=range(500, 660), site=site)[list(_COLUMNS)]
 
 
@@ -149,7 +153,8 @@ def prove(examine: Examine, sandbox: Sandbox, cases: tuple[Case, ...] = CASES) -
     for case in cases:
         with tempfile.TemporaryDirectory(prefix="earnest-proofs-") as name:
             bench = Workbench(Path(name))
-            visible, sealed = _table(case.slope_visible, 1), _table(case.slope_sealed, 5)
+            visible = _table(case.slope_visible, 1, defined=case.defined)
+            sealed = _table(case.slope_sealed, 5, defined=case.defined)
             file = bench.write("proof", visible, sealed)
             blobs = BlobStore(bench.folder / "blobs")
             script = typed_in(case.script, file)

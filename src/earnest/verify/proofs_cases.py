@@ -41,7 +41,7 @@ class Case:
 
     `slope_visible`, `slope_sealed`: by how much the response rises with the dose, in standard
     deviations of its noise. `forged`: the declared numbers are not the script's; `changed`: the
-    table is not the one handed out.
+    table is not the one handed out; `defined`: the response has no noise.
     """
 
     name: str
@@ -52,5 +52,6 @@ class Case:
     slope_sealed: float = 1.0
     changed: bool = False
     forged: bool = False
+    defined: bool = False
     supports: str = "effect > 0 and p < 0.05"
     tolerance: float = 1e-6

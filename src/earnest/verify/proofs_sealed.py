@@ -1,4 +1,4 @@
-"""The proofs of checks 2 and 3: what honest evidence comes to on the sealed rows."""
+"""The proofs of checks 2 and 3, and of what is not tested: what honest evidence comes to."""
 
 from __future__ import annotations
 
@@ -9,4 +9,13 @@ from earnest.verify.proofs_cases import HONEST, Case
 SEALED: Final = (
     Case("true of the visible rows only", HONEST, "inconclusive", "sealed", slope_sealed=0.0),
     Case("the opposite on the sealed rows", HONEST, "refuted", "sealed", slope_sealed=-1.0),
+    Case("computed from the exposure", HONEST, "inconclusive", "definitional", defined=True),
+    Case(
+        "all but computed from the exposure",
+        HONEST,
+        "confirmed",
+        "sealed",
+        slope_visible=9.0,
+        slope_sealed=9.0,
+    ),
 )

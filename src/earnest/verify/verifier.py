@@ -22,11 +22,13 @@ from earnest.verify.estimate import Estimate, estimate
 from earnest.verify.evidence import honesty
 from earnest.verify.evidence_run import Bench
 from earnest.verify.fragility import fragility
+from earnest.verify.novelty import novelty
 from earnest.verify.proofs import CASES, Proof, prove
 from earnest.verify.proofs_cases import Case
+from earnest.verify.trivial import definition
 from earnest.verify.units import NotTestableError, testable, untestable
 
-VERSION: Final = "earnest-verify/2"
+VERSION: Final = "earnest-verify/3"
 _NOT_COVERED: Final = (
     "causes: an association in this population is not one",
     "another population, or another time",
@@ -54,11 +56,21 @@ class Verifier:
         require_isolation(self.sandbox, "verification")
 
     def check(self, finding: Finding, ledger: LedgerView) -> Verdict:
-        """Return the verdict on a finding. Raises `SandboxError` where the sandbox failed."""
+        """Return the verdict on a finding. Raises `SandboxError` where the sandbox failed.
+
+        Its first check says how new the claim is, and decides nothing.
+        """
+        verdict = self._checked(finding, ledger)
+        return verdict.model_copy(update={"checks": (novelty(finding, ledger), *verdict.checks)})
+
+    def _checked(self, finding: Finding, ledger: LedgerView) -> Verdict:
         seed = int.from_bytes(hmac.new(self.key, finding.id.encode(), hashlib.sha256).digest()[:6])
         earlier = ledger.earlier(finding)
         if earlier is not None:
             return _same_again(finding, *earlier, seed)
+        trivial = self._definition(finding)
+        if trivial is not None:
+            return _verdict(finding, seed, "inconclusive", trivial.detail, [trivial])
         checks = self._honesty(finding, seed)
         if checks[-1].passed is False:
             return _verdict(finding, seed, "invalid", checks[-1].detail, checks)
@@ -92,6 +104,13 @@ class Verifier:
             return replace(self, blobs=blobs, tables=tables).check(finding, ledger)
 
         return prove(examine, self.sandbox, cases)
+
+    def _definition(self, finding: Finding) -> Check | None:
+        if not finding.claim.relational:
+            return None
+        folder = self.tables.visible(finding.table.table)
+        cells = read_cells(folder / f"{finding.table.name}.csv")
+        return definition(cells, finding.claim, finding.table.design)
 
     def _described(self, finding: Finding, seed: int, checks: list[Check]) -> Verdict:
         """Return the verdict on a claim about the visible rows, computed on them once more."""
