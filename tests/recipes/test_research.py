@@ -8,14 +8,17 @@ from pathlib import Path
 import pytest
 
 from earnest.agent.replay import logged_calls
+from earnest.core.canon import digest
 from earnest.core.events import read_events
 from earnest.core.home import Home
 from earnest.core.messages import Message
 from earnest.core.protocols import Sandbox
-from earnest.core.records import TableRef
+from earnest.core.records import Author, Claim, Evidence, Finding, TableRef
+from earnest.ledger.ledger import Ledger
 from earnest.models.analyst import Analyst
 from earnest.models.scripted import ScriptedModel, say, use
-from earnest.recipes.research import explore, make_task
+from earnest.recipes import apart
+from earnest.recipes.research import conclude, explore, make_task
 from earnest.tasks.registry import Registry
 from earnest.verify.units import testable as is_testable
 
@@ -85,3 +88,49 @@ def test_an_author_in_a_jail_saw_what_is_visible(home: Home, ref: TableRef, sand
     result = explore(home, "r", task, model, sandbox, lambda _: None)
     assert result.status == "done", result
     assert {finding.exposure for finding in result.findings} == {"sealed"}
+
+
+def test_what_is_true_by_construction_is_neither_tested_nor_paid_for(
+    home: Home,
+    tmp_path: Path,
+    sandbox: Sandbox,
+) -> None:
+    drawn = [(n * 37 % 101 / 10, n * 11 % 17) for n in range(200)]
+    rows = ["a,b,c", *(f"{a},{2.54 * a:.3f},{a / 2 + noise / 3:.2f}" for a, noise in drawn)]
+    (tmp_path / "made.csv").write_text("\n".join(rows) + "\n")
+    ref = Registry(home).seal(tmp_path / "made.csv", design="iid")
+    task = make_task("What is going on?", [ref])
+    batch = [
+        Finding(
+            claim=Claim(
+                kind="association",
+                table=ref.name,
+                outcome=outcome,
+                exposure="a",
+                direction="positive",
+            ),
+            evidence=Evidence(
+                script=home.blobs.put(b"raise SystemExit(1)"),
+                inputs={f"{ref.name}.csv": ref.visible},
+                results={"effect": 1.0},
+                supports="effect > 0",
+            ),
+            exposure="sealed",
+            author=Author(principal="local", model="scripted"),
+            run="r",
+            task=digest(b"task"),
+            table=ref,
+        )
+        for outcome in ("b", "c")
+    ]
+    try:
+        verdicts = [verdict for _, verdict in conclude(home, task, batch, lambda _: None)]
+    finally:
+        apart.close()
+    assert [verdict.word for verdict in verdicts] == ["inconclusive", "invalid"]
+    assert "true by construction" in verdicts[0].reason
+    assert [check.name for check in verdicts[0].checks] == ["novelty", "definitional"]
+    with Ledger(home.ledger) as ledger:
+        assert ledger.alpha(batch[0].id) is None
+        assert ledger.alpha(batch[1].id) is not None
+        assert ledger.looks(ref.table) == {"local": 0} or not ledger.looks(ref.table)

@@ -7,11 +7,13 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from earnest.agent.loop import Budget, RunResult, run_agent
 from earnest.agent.replay import logged_calls, logged_findings
 from earnest.core.canon import canonical, parse
+from earnest.core.columns import read_cells
 from earnest.core.errors import UsageError
 from earnest.core.events import EventLog
 from earnest.core.home import Home, write_whole
@@ -23,6 +25,7 @@ from earnest.recipes.network import network
 from earnest.tasks.registry import Registry
 from earnest.tools.findings import Submitter
 from earnest.tools.kit import close_tools, research_tools
+from earnest.verify.trivial import definitional
 from earnest.verify.units import testable
 
 # These have read no published table: the bundled ones are new to them (DESIGN.md, section 5).
@@ -103,13 +106,25 @@ def explore(
             close_tools(tools)
 
 
+def _to_test(home: Home, batch: Sequence[Finding]) -> list[str]:
+    """Return the ids of the findings that a test is paid for: not what is true by construction."""
+    visible = lru_cache(maxsize=1)(read_cells)
+    wanted = []
+    for finding in sorted(filter(testable, batch), key=lambda one: one.table.table):
+        ref = finding.table
+        cells = visible(Registry(home).visible(ref.table) / f"{ref.name}.csv")
+        if not definitional(cells, finding.claim, ref.design):
+            wanted.append(finding.id)
+    return wanted
+
+
 def conclude(
     home: Home, task: Task, batch: Sequence[Finding], progress: Progress
 ) -> list[tuple[Finding, Verdict]]:
     """Freeze a run's findings as one batch, and verify them. A second call changes nothing."""
     with Ledger(home.ledger) as ledger:
         ledger.add(task)
-        ledger.submit(batch, testable=[finding.id for finding in batch if testable(finding)])
+        ledger.submit(batch, testable=_to_test(home, batch))
     verdicts = apart.verify(home, [finding.id for finding in batch], progress)
     return list(zip(batch, verdicts, strict=True))
 
