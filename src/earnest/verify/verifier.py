@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from earnest.core.columns import read_cells
-from earnest.core.errors import RecordError
+from earnest.core.errors import RecordError, UsageError
 from earnest.core.protocols import Blobs, LedgerView, Sandbox, Tables
 from earnest.core.records import Check, Finding, Verdict, Word
 from earnest.sandbox.choose import require_isolation
@@ -108,8 +108,11 @@ class Verifier:
     def _definition(self, finding: Finding) -> Check | None:
         if not finding.claim.relational:
             return None
-        folder = self.tables.visible(finding.table.table)
-        cells = read_cells(folder / f"{finding.table.name}.csv")
+        try:
+            folder = self.tables.visible(finding.table.table)
+            cells = read_cells(folder / f"{finding.table.name}.csv")
+        except (UsageError, OSError):
+            return None  # without its table there is no evidence either: what is asked next
         return definition(cells, finding.claim, finding.table.design)
 
     def _described(self, finding: Finding, seed: int, checks: list[Check]) -> Verdict:
