@@ -115,3 +115,24 @@ def test_units_do_not_matter_and_noise_does(seed, scale, shift):
     assert why(scale * x + shift, x) != ""
     noisy = x + rng.normal(size=60)
     assert why(scale * noisy + shift, x) == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rows", [60, 300])
+def test_how_often_two_groups_far_apart_are_taken_for_a_binning(rows):
+    """Prints the shares of 200 tables; two groups that are 2 sd apart never are."""
+    told = {}
+    for apart in (2, 3, 4, 5, 6, "binned"):
+        hits = 0
+        for seed in range(200):
+            rng = np.random.default_rng(seed)
+            x, y = rng.choice(["a", "b"], rows), rng.normal(size=rows)
+            if apart == "binned":
+                x = np.where(y > np.quantile(y, 0.2), "a", "b")
+            else:
+                y += apart * (x == "a")
+            hits += bool(why(y, x, kind="difference", group="a"))
+        told[apart] = hits / 200
+    print(rows, told)  # noqa: T201
+    assert told[2] == 0
+    assert told["binned"] >= 0.9
