@@ -8,6 +8,7 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
+from earnest.core import sign
 from earnest.core.canon import digest, parse
 from earnest.core.errors import LackError, RecordError
 from earnest.core.sign import (
@@ -136,3 +137,17 @@ def test_another_account_may_read_the_public_key_only():
                 folder.public()
         finally:
             os.seteuid(0)
+
+
+def test_without_the_package_nothing_is_signed_and_a_signed_ledger_says_what_it_needs(
+    tmp_path, monkeypatch
+):
+    keys = sign.KeyFolder(tmp_path)
+    keys.publish(keys.signer().public)
+    assert sign.can_sign()
+    monkeypatch.setattr(sign.importlib.util, "find_spec", lambda name: None)
+    assert not sign.can_sign()
+    with pytest.raises(LackError, match="cryptography") as told:
+        keys.public()
+    assert "earnest[sign]" in told.value.mend
+    assert sign.KeyFolder(tmp_path / "none").public() == ""

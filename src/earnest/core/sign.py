@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import importlib.util
 import os
 import secrets
 from collections.abc import Mapping
@@ -122,6 +123,11 @@ def stated(envelope: object, public: str, kind: str) -> tuple[str, dict[str, Any
         raise RecordError(f"not a statement of ours: {error}") from error
 
 
+def can_sign() -> bool:
+    """Say whether the package that signs is there (extra `sign`)."""
+    return importlib.util.find_spec("cryptography") is not None
+
+
 @dataclass(frozen=True)
 class KeyFolder:
     """The verifier's key on disk: `key.pem` (PKCS 8, mode 600), `public.pem`, and its last stamp.
@@ -141,8 +147,6 @@ class KeyFolder:
 
         Raises `RecordError` where it is no key, `LackError` where it can't be read.
         """
-        from cryptography.hazmat.primitives.serialization import load_pem_public_key
-
         try:
             data = (self.root / "public.pem").read_bytes()
         except (FileNotFoundError, NotADirectoryError):
@@ -152,6 +156,13 @@ class KeyFolder:
                 f"the verifier's public key in {self.root} can't be read",
                 mend=f"under the verifier's account: chmod 755 {self.root}",
             ) from error
+        if not can_sign():
+            raise LackError(
+                "checking signatures needs the package cryptography",
+                mend="pip install 'earnest[sign]'",
+            )
+        from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
         try:
             raw = load_pem_public_key(data).public_bytes_raw()  # type: ignore[union-attr]
         except (ValueError, AttributeError, TypeError) as error:

@@ -24,7 +24,7 @@ from earnest.core.errors import UsageError
 from earnest.core.home import Home
 from earnest.core.protocols import Progress
 from earnest.core.records import Finding, TableRef, Verdict
-from earnest.core.sign import KeyFolder
+from earnest.core.sign import KeyFolder, can_sign
 from earnest.tasks.assume import Reading
 
 if TYPE_CHECKING:
@@ -159,11 +159,16 @@ def _verifier(root: Path) -> Verifier:
     return _verifiers[root]
 
 
+def _keys(home: Home) -> KeyFolder | None:
+    """Return where the verifier's key is; None, where nothing can sign (extra `sign`)."""
+    return KeyFolder(home.verifier) if can_sign() else None
+
+
 def _verify(root: Path, name: str) -> Verdict:
     from earnest.ledger.ledger import Ledger
 
     home = Home(root)
-    with Ledger(home.ledger, KeyFolder(home.verifier)) as ledger:
+    with Ledger(home.ledger, _keys(home)) as ledger:
         found = ledger.verdict(name)
         if found is not None:
             return found
@@ -186,7 +191,7 @@ def _replicate(root: Path, name: str, new: TableRef) -> Verdict:
         visible = registry.visible(ref.table) / f"{ref.name}.csv"
         return pd.concat([read_cells(visible), read_cells(registry.sealed(ref.table))])
 
-    with Ledger(home.ledger, KeyFolder(home.verifier)) as ledger:
+    with Ledger(home.ledger, _keys(home)) as ledger:
         finding, current = ledger.get(name, Finding), ledger.verdict(name)
         if current is None or current.word not in ("confirmed", "replicated"):
             word = "queued" if current is None else current.word
@@ -226,7 +231,7 @@ def _stamp(root: Path) -> int:
     from earnest.ledger.ledger import Ledger
 
     home = Home(root)
-    with Ledger(home.ledger, KeyFolder(home.verifier)) as ledger:
+    with Ledger(home.ledger, _keys(home)) as ledger:
         return ledger.stamp()
 
 
