@@ -151,3 +151,5 @@ def test_without_the_package_nothing_is_signed_and_a_signed_ledger_says_what_it_
         keys.public()
     assert "earnest[sign]" in told.value.mend
     assert sign.KeyFolder(tmp_path / "none").public() == ""
+    with pytest.raises(LackError, match="cryptography"):
+        keys.signer()

@@ -128,6 +128,14 @@ def can_sign() -> bool:
     return importlib.util.find_spec("cryptography") is not None
 
 
+def _need_package() -> None:
+    if not can_sign():
+        raise LackError(
+            "signing and checking signatures need the package cryptography",
+            mend="pip install 'earnest[sign]'",
+        )
+
+
 @dataclass(frozen=True)
 class KeyFolder:
     """The verifier's key on disk: `key.pem` (PKCS 8, mode 600), `public.pem`, and its last stamp.
@@ -156,11 +164,7 @@ class KeyFolder:
                 f"the verifier's public key in {self.root} can't be read",
                 mend=f"under the verifier's account: chmod 755 {self.root}",
             ) from error
-        if not can_sign():
-            raise LackError(
-                "checking signatures needs the package cryptography",
-                mend="pip install 'earnest[sign]'",
-            )
+        _need_package()
         from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
         try:
@@ -181,6 +185,7 @@ class KeyFolder:
 
     def signer(self) -> Signer:
         """Return the signer, making the key on first use. Raises `LackError`, `RecordError`."""
+        _need_package()
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
         path = self.root / "key.pem"
