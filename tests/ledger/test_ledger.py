@@ -52,6 +52,11 @@ def test_a_batch_is_stored_once_with_its_shares(ledger):
     submit(ledger, *batch)
     submit(ledger, *batch)
     assert [one.id for one, _ in ledger.findings()] == [one.id for one in batch]
+    assert [one.id for one, _ in ledger.findings(newest=1)] == [batch[1].id]
+    assert ledger.findings(newest=0) == []
+    run = batch[0].run
+    counts = [ledger.count(**asked) for asked in ({}, {"run": run}, {"word": "refuted"})]
+    assert counts == [2, 2, 0]
     assert ledger.alpha(batch[0].id) == share(1, [])
     assert ledger.alpha(batch[1].id) == share(2, [])
 

@@ -29,6 +29,12 @@ from earnest.ledger.search import search
 Kind = TypeVar("Kind", bound=Record)
 
 
+def _where(word: str, run: str) -> tuple[str, tuple[str, ...]]:
+    """Return the condition on `finding` that its indexes serve, and what it is asked with."""
+    asked = {column: value for column, value in (("word", word), ("run", run)) if value}
+    return "WHERE " * bool(asked) + " AND ".join(f"{one} = ?" for one in asked), (*asked.values(),)
+
+
 class Reader:
     """The reading half of a ledger, on an open connection."""
 
@@ -148,17 +154,31 @@ class Reader:
         return {word: int(rows.get(word, 0)) for word in WORDS}
 
     def findings(
-        self, *, word: str = "", run: str = "", names: Sequence[str] | None = None
+        self,
+        *,
+        word: str = "",
+        run: str = "",
+        names: Sequence[str] | None = None,
+        newest: int | None = None,
     ) -> list[tuple[Finding, Verdict | None]]:
-        """Return findings with their current verdicts, oldest first, or in the order of `names`."""
+        """Return findings with their current verdicts, oldest first, or in the order of `names`.
+
+        `newest`: only so many, the last ones.
+        """
         if names is not None:
             return [(self.get(name, Finding), self.verdict(name)) for name in names]
+        where, asked = _where(word, run)
         rows = self._db.execute(
-            "SELECT seq, verdict FROM finding "
-            "WHERE (? = '' OR word = ?) AND (? = '' OR run = ?) ORDER BY seq",
-            (word, word, run, run),
+            f"SELECT seq, verdict FROM finding {where} ORDER BY seq DESC LIMIT ?",  # noqa: S608
+            (*asked, -1 if newest is None else newest),
         ).fetchall()
-        return self._pairs(rows)
+        return self._pairs(rows[::-1])
+
+    def count(self, *, word: str = "", run: str = "") -> int:
+        """Return how many findings have this current verdict, and are of this run."""
+        where, asked = _where(word, run)
+        row = self._db.execute(f"SELECT COUNT(*) FROM finding {where}", asked).fetchone()  # noqa: S608
+        return int(row[0])
 
     def _pairs(
         self, rows: Sequence[tuple[int, int | None]]
