@@ -56,7 +56,7 @@ def test_every_verb_explains_itself(verb, capsys):
 
 def test_an_empty_home_has_nothing_to_list(capsys):
     assert main(["findings", "list", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"findings": []}
+    assert json.loads(capsys.readouterr().out) == {"findings": [], "total": 0}
     assert main(["runs", "list"]) == 0
     assert "no runs" in capsys.readouterr().out
 

@@ -42,6 +42,12 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
+def _count(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of findings")
+    return int(text)
+
+
 def _table_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--design",
@@ -165,6 +171,12 @@ def _add_findings(verbs: Any) -> None:
     )
     verb.add_argument("--word", default="", help="only with this verdict")
     verb.add_argument("--run", default="", help="only of this run")
+    verb.add_argument(
+        "--limit",
+        type=_count,
+        metavar="N",
+        help="the newest N of a list (default: 100), the best N of a search (20); 0: all",
+    )
     _common(verb, "findings")
 
 

@@ -72,6 +72,25 @@ def test_a_retraction_says_why(found, capsys):
     assert "retracted" not in told(capsys, "findings", "list")["findings"][0]
 
 
+def test_a_long_list_shows_the_newest_and_says_how_many_there_are(own_home, capsys):
+    batch = [finding(f"column{number}") for number in range(105)]
+    with Ledger(own_home.ledger) as ledger:
+        ledger.submit(batch, testable=[])
+    listed = told(capsys, "findings", "list")
+    assert [one["id"] for one in listed["findings"]] == [one.id for one in batch[5:]]
+    assert listed["total"] == 105
+    assert len(told(capsys, "findings", "list", "--limit", "0")["findings"]) == 105
+    two = told(capsys, "findings", "list", "--limit", "2")
+    assert [one["id"] for one in two["findings"]] == [one.id for one in batch[-2:]]
+    assert main(["findings", "list", "--limit", "2"]) == 0
+    assert "103 older ones are not shown: --limit 0" in capsys.readouterr().out
+    assert told(capsys, "findings", "list", "--word", "confirmed")["total"] == 0
+    assert len(told(capsys, "findings", "search", "tends")["findings"]) == 20
+    assert len(told(capsys, "findings", "search", "tends", "--limit", "30")["findings"]) == 30
+    with pytest.raises(SystemExit):
+        main(["findings", "list", "--limit", "-1"])
+
+
 def test_the_history_is_shown(found, own_home, capsys):
     with Ledger(own_home.ledger, KeyFolder(own_home.verifier)) as ledger:
         ledger.revise(verdict(found, "refuted"), kind="reopened", why="contradicted by another")

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from earnest.recipes.research import Begun
 
 
+_LISTED = 100
+_FOUND = 20
+_MOST_FOUND = 500
+
+
 def _lines(found: Sequence[tuple[Finding, Verdict | None]], retracted: Collection[str] = ()) -> str:
     """Return findings for a terminal, a line each."""
     lines = []
@@ -213,14 +218,18 @@ def findings(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
             return _exported(ledger, home, options)
         if options.what == "verify":
             return _verified_again(ledger, home, options, say)
-        found = (
-            ledger.search(options.query)
-            if options.what == "search"
-            else ledger.findings(word=options.word, run=options.run)
-        )
+        asked, most = {"word": options.word, "run": options.run}, options.limit
+        if options.what == "search":
+            found = ledger.search(options.query, _FOUND if most is None else most or _MOST_FOUND)
+            total = len(found)
+        else:
+            found = ledger.findings(**asked, newest=(_LISTED if most is None else most) or None)
+            total = ledger.count(**asked)
         gone = ledger.retracted()
     rows = [row(f, v, retracted=f.id in gone) for f, v in found]
-    return 0, {"findings": rows}, _lines(found, gone)
+    more = f"  {total - len(found):,} older ones are not shown: --limit 0 shows all\n"
+    words = more * (total > len(found)) + _lines(found, gone)
+    return 0, {"findings": rows, "total": total}, words
 
 
 def _finding(ledger: Any, name: str) -> Finding:
