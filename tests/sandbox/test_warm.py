@@ -262,9 +262,26 @@ def test_a_set_is_chosen_by_what_a_program_names(image, warm):
     assert warm._set_for(job("import beside", files={"beside.py": b"import numpy"})) == "numpy"
     assert warm._set_for(Job(("/bin/sh", "-c", "import numpy"))) == "bare"
     every = WarmSandbox(image)
-    for source, name in (("import pandas, numpy", "pandas"), ("import scipy", "science")):
+    sources = {"import pandas, numpy": "pandas", "import scipy": "science"}
+    if (image / "sklearn").exists():
+        sources["from sklearn.svm import SVC"] = "learning"
+    for source, name in sources.items():
         assert every._set_for(job(source)) == name
     every.close()
+
+
+def test_a_forest_grows_in_a_warm_jail(image):
+    if not (image / "sklearn").exists():
+        pytest.skip("scikit-learn is not in the image")
+    source = """
+import sys; print("sklearn.ensemble" in sys.modules)
+import numpy as np
+from sklearn.ensemble import RandomForestRegressor
+x = np.arange(60.0)[:, None]
+print(RandomForestRegressor(5, random_state=0).fit(x, x[:, 0]).score(x, x[:, 0]) > 0.9)
+"""
+    with contextlib.closing(WarmSandbox(image, workers=1)) as sandbox:
+        assert told(sandbox.run(job(source)))[2] == "True\nTrue\n"
 
 
 def test_what_is_named_is_there_already(warm):

@@ -44,13 +44,19 @@ from earnest.sandbox.bwrap import BwrapSandbox
 from earnest.sandbox.running import Running
 from earnest.sandbox.worker import Shown, Worker
 
+_SCIENCE: Final = (
+    "numpy", "pandas", "json", "argparse", "scipy.stats", "scipy.optimize",
+    "statsmodels.api", "statsmodels.formula.api", "sympy",
+)  # fmt: skip
 SETS: Final[Mapping[str, tuple[str, ...]]] = {
     "bare": ("json", "math", "random", "re", "collections", "itertools", "functools", "typing"),
     "numpy": ("numpy", "json"),
     "pandas": ("numpy", "pandas", "json", "argparse"),
-    "science": (
-        "numpy", "pandas", "json", "argparse", "scipy.stats", "scipy.optimize",
-        "statsmodels.api", "statsmodels.formula.api", "sympy",
+    "science": _SCIENCE,
+    "learning": (
+        *_SCIENCE, "sklearn.ensemble", "sklearn.linear_model", "sklearn.model_selection",
+        "sklearn.pipeline", "sklearn.preprocessing", "sklearn.metrics", "sklearn.cluster",
+        "sklearn.decomposition", "sklearn.neighbors", "sklearn.svm",
     ),
 }  # fmt: skip
 """What is imported beforehand, from small to large: a job gets the first that has all it names."""
