@@ -36,6 +36,7 @@ def test_a_predicate_compares_numbers(text, expected):
         "effect > 1 and",
         "abs(effect",
         "effect = 1",
+        "effect < 1e999",
         "p < 'a'",
         "effect > 1; p < 2",
         "missing > 0",

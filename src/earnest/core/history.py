@@ -1,4 +1,4 @@
-"""The records of what becomes of a finding after its first verdict, and of who vouches for it.
+"""The records of what becomes of a finding beside its verdict, and of who vouches for it.
 
 `ALL` names every kind of record that a ledger may hold.
 """
@@ -10,9 +10,41 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from earnest.core.records import RECORDS, Hash, Record
+from earnest.core.messages import Usage
+from earnest.core.records import RECORDS, Hash, Record, Value
 
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
+Style = Literal["plain", "grammar"]
+Says = Literal["agrees", "opposite", "nothing", "invents"]
+
+
+class Asked(Value):
+    """A closed-book question, the reply without its thoughts, and what we read in it.
+
+    `invents`: the reply asserts something of names that were made up.
+    """
+
+    question: str
+    answer: Annotated[str, Field(max_length=2000)]
+    says: Says
+
+
+class ClosedBook(Record):
+    """What a model answered about a finding's claim with no table and no tool at hand.
+
+    Asked by the run that submitted the finding, and frozen with it. `style`: in plain words, or in
+    the grammar of `earnest.core.wording`. `why`: why it was not asked, or not to the end.
+    `checkpoint`: the record of the model's folder, where it has one.
+    """
+
+    record: ClassVar[str] = "closed-book"
+    finding: Hash
+    model: str
+    checkpoint: Hash | None = None
+    style: Style = "plain"
+    asked: tuple[Asked, ...] = ()
+    why: Annotated[str, Field(max_length=300)] = ""
+    usage: Usage = Usage()
 
 
 class Key(Record):
@@ -57,5 +89,5 @@ class Retraction(Record):
 
 ALL: Mapping[str, type[Record]] = {
     **RECORDS,
-    **{kind.record: kind for kind in (Key, Signature, Revision, Retraction)},
+    **{kind.record: kind for kind in (Key, Signature, Revision, Retraction, ClosedBook)},
 }

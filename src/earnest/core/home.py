@@ -86,6 +86,11 @@ class Home:
         return self.root / "images"
 
     @property
+    def catalogue(self) -> Path:
+        """What the user says is known elsewhere: a file for each time that entries were added."""
+        return self.root / "catalogue"
+
+    @property
     def verifier(self) -> Path:
         """The verifier's key: `$EARNEST_VERIFIER`, where it runs under an account of its own."""
         return Path(os.environ.get("EARNEST_VERIFIER") or self.root / "verifier").absolute()

@@ -90,6 +90,8 @@ class _Reader:
         kind = self.tokens[self.at][0] if self.at < len(self.tokens) else ""
         raw = self.take("number", "text")
         literal: float | str = float(raw) if kind == "number" else raw[1:-1]
+        if literal in (float("inf"), float("-inf")):
+            raise PredicateError(f"{raw} is too large a number in {self.text!r}")
         if isinstance(literal, str) and (absolute or comparison not in ("==", "!=")):
             raise PredicateError(f"text can only be compared with == or != in {self.text!r}")
         return Comparison(name, comparison, literal, absolute)

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import sqlite3
 from functools import lru_cache
+from typing import Final
 
 from earnest.core.claims import sentence
 from earnest.core.errors import LedgerError
-from earnest.core.history import Retraction, Revision, Signature
+from earnest.core.history import ClosedBook, Retraction, Revision, Signature
 from earnest.core.likeness import claim_key, topic, topic_under
 from earnest.core.records import Allocation, Claim, Finding, Record, Verdict
 from earnest.ledger.search import names
+
+BEHIND: Final = 2
+"""How far a `ClosedBook` is behind its finding, at most: the share may stand between them."""
 
 
 def derive(db: sqlite3.Connection, seq: int, record: Record) -> None:
@@ -39,6 +43,8 @@ def derive(db: sqlite3.Connection, seq: int, record: Record) -> None:
             "UPDATE finding SET retraction = ? WHERE seq = ? AND retraction IS NULL",
             (seq, _there(db, record.finding)),
         )
+    elif isinstance(record, ClosedBook) and seq - _there(db, record.finding) > BEHIND:
+        raise LedgerError(f"it does not stand right behind {record.finding}")
 
 
 def place(db: sqlite3.Connection, name: str) -> int | None:

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, Self
 
 from earnest.core.canon import GENESIS, canonical, chained, parse
 from earnest.core.errors import LedgerError, RecordError
-from earnest.core.history import Key, Retraction, Revision, Signature
+from earnest.core.history import ClosedBook, Key, Retraction, Revision, Signature
 from earnest.core.home import write_whole
 from earnest.core.records import Allocation, Finding, Record, Verdict
 from earnest.core.sign import KeyFolder
@@ -20,7 +20,7 @@ from earnest.ledger.reader import Reader
 from earnest.ledger.schema import connect
 from earnest.ledger.stamps import EVERY, last_stamp, put_stamp, vouch
 
-_BY_METHOD: Final = (Finding, Verdict, Allocation, Key, Signature, Revision, Retraction)
+_BY_METHOD: Final = (Finding, Verdict, Allocation, Key, Signature, Revision, Retraction, ClosedBook)
 
 
 class Ledger(Reader):
@@ -176,24 +176,33 @@ class Ledger(Reader):
             self._append(record)
         return record.id
 
-    def submit(self, findings: Sequence[Finding], *, testable: Sequence[str]) -> None:
+    def submit(
+        self,
+        findings: Sequence[Finding],
+        *,
+        testable: Sequence[str],
+        answers: Sequence[ClosedBook] = (),
+    ) -> None:
         """Add a run's frozen batch of findings and allocate the error budget, in one transaction.
 
         `testable`: the ids of those that will be tested; of these, one whose claim has a verdict
-        on the same table gets no share, nor does one whose table's sealed rows are used up. A
-        batch that is there already is left as it is.
+        on the same table gets no share, nor does one whose table's sealed rows are used up.
+        `answers`: what a model was asked closed-book about them. A batch that is there already is
+        left as it is.
         """
-        wanted = frozenset(testable)
+        wanted, told = frozenset(testable), {one.finding: one for one in answers}
         run, read = "", budget.Credit()
         with self._transaction():
             for finding in findings:
                 if finding.run != run:
                     run, read = finding.run, budget.Credit()
                 known = self.earlier(finding) is not None
-                if not self._append(finding) or finding.id not in wanted or known:
+                if not self._append(finding):
                     continue
-                if budget.may_look(self._db, finding.table.table, finding.author.principal):
+                if finding.id in wanted and not known and not self.used_up(finding):
                     self._append(budget.allocation(self._db, finding, read))
+                if finding.id in told:
+                    self._append(told[finding.id])
 
     def conclude(self, verdict: Verdict) -> Verdict:
         """Add a verdict; where the finding has one already, that one stands and is returned.

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from earnest.core.canon import GENESIS
 from earnest.core.errors import LedgerError
-from earnest.core.history import ALL, Key, Retraction, Revision, Signature
+from earnest.core.history import ALL, ClosedBook, Key, Retraction, Revision, Signature
 from earnest.core.likeness import Related
 from earnest.core.records import (
     WORDS,
@@ -22,7 +22,7 @@ from earnest.core.records import (
     Word,
 )
 from earnest.ledger import budget, kin
-from earnest.ledger.derive import short_key
+from earnest.ledger.derive import BEHIND, short_key
 from earnest.ledger.lineage import made_from
 from earnest.ledger.search import search
 
@@ -110,6 +110,19 @@ class Reader:
             later = {one.verdict: one for one in self.records(Revision) if one.finding == finding}
         verdicts = [self._at(row[0], Verdict) for row in rows]
         return [(verdict, later.get(verdict.id)) for verdict in verdicts]
+
+    def closed_book(self, finding: str) -> ClosedBook | None:
+        """Return what a model was asked about a finding when it was submitted; None: none was.
+
+        Only a record that stands right behind the finding counts: it was frozen with it.
+        """
+        rows = self._db.execute(
+            "SELECT b.seq FROM record r JOIN record b ON b.seq > r.seq AND b.seq <= r.seq + ? "
+            "WHERE r.id = ? AND b.kind = 'closed-book' ORDER BY b.seq",
+            (BEHIND, finding),
+        ).fetchall()
+        told = (self._at(row[0], ClosedBook) for row in rows)
+        return next((one for one in told if one.finding == finding), None)
 
     def retraction(self, finding: str) -> Retraction | None:
         """Return who withdrew a finding, and why; None: nobody did."""
