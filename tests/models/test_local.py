@@ -1,11 +1,15 @@
 """A checkpoint folder as a model."""
 
+import shutil
+
 import pytest
 
-from earnest.core.errors import ModelError
+from earnest.core.errors import ModelError, UsageError
 from earnest.core.messages import Message, Sampling, ToolSpec
 from earnest.core.wording import fixed_words
+from earnest.models.choose import open_model
 from earnest.models.local import LocalModel
+from earnest.recipes.zero import ZERO
 from earnest.train.nano import Shape, make, prepare
 
 QUESTIONS = ["How does `bmi` go with `age`?", "What is known of `bmi`?", "Say what is known."]
@@ -58,3 +62,33 @@ def test_what_it_can_not_do_is_said(folder, tmp_path):
         LocalModel(folder).generate([], [tool], Sampling())
     with pytest.raises(ModelError, match="no model folder"):
         LocalModel(tmp_path).answers(QUESTIONS)
+
+
+def test_what_knows_the_grammar_only_says_so(folder):
+    assert LocalModel(folder).speaks == "grammar"
+    assert open_model("nano").speaks == "grammar"
+    assert open_model(f"hf:{folder}").speaks == "grammar"
+
+
+def test_what_has_tokens_for_any_word_is_asked_in_plain_ones(folder, tmp_path):
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    shutil.copytree(folder, tmp_path / "bytes")
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    core = Tokenizer(models.BPE({letter: n for n, letter in enumerate(letters)}, []))
+    core.pre_tokenizer = pre_tokenizers.ByteLevel()
+    core.decoder = decoders.ByteLevel()
+    PreTrainedTokenizerFast(tokenizer_object=core).save_pretrained(tmp_path / "bytes")
+    assert LocalModel(tmp_path / "bytes").speaks == "plain"
+
+
+def test_a_checkpoint_is_named_by_its_manifest(folder):
+    assert LocalModel(folder).checkpoint is None
+    assert open_model("nano").checkpoint == ZERO.checkpoint().id
+
+
+def test_no_folder_no_model(tmp_path):
+    with pytest.raises(UsageError, match="no folder") as caught:
+        open_model(f"hf:{tmp_path / 'none'}")
+    assert "hf:FOLDER" in caught.value.mend

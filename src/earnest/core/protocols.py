@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from earnest.core.history import Style
 from earnest.core.jobs import Job, Result
 from earnest.core.likeness import Related
 from earnest.core.messages import Completion, Message, Observation, Sampling, ToolSpec
@@ -19,6 +20,11 @@ class Model(Protocol):
     """Answers messages. `name` goes on every record the model has a part in."""
 
     name: str
+
+    @property
+    def speaks(self) -> Style | None:
+        """How it is asked what it knows, closed-book; None: it is no language model."""
+        ...
 
     def generate(
         self, messages: Sequence[Message], tools: Sequence[ToolSpec], sampling: Sampling

@@ -63,6 +63,8 @@ class _Step:
 class Analyst:
     """Implements `earnest.core.protocols.Model`. It counts no tokens and costs nothing."""
 
+    speaks = None
+
     def __init__(self, most: int = MOST) -> None:
         """`most`: claims a table, at most."""
         self.name, self.most = "analyst", most

@@ -11,11 +11,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+from earnest.core.canon import digest
 from earnest.core.errors import LackError, ModelError
+from earnest.core.history import Style
 from earnest.core.messages import Completion, Message, Sampling, ToolSpec, Usage
 
 _BATCH: Final = 64
 _LONGEST_REPLY: Final = 160
+_PLAIN: Final = "Reply with one word only: yes, no or unknown."
 
 
 class LocalModel:
@@ -24,6 +27,20 @@ class LocalModel:
     def __init__(self, folder: Path, *, name: str = "", threads: int = 1) -> None:
         self.folder, self.threads = folder, threads
         self.name = name or f"hf:{folder.name}"
+
+    @cached_property
+    def speaks(self) -> Style:
+        """The grammar of `earnest.core.wording`, where it has no tokens for other words."""
+        tokenizer = self._loaded[1]
+        unknown = tokenizer.unk_token_id
+        read = tokenizer(_PLAIN, add_special_tokens=False)["input_ids"]
+        return "grammar" if unknown is not None and unknown in read else "plain"
+
+    @property
+    def checkpoint(self) -> str | None:
+        """The id of the checkpoint's record, which is its manifest; None: it has none."""
+        manifest = self.folder / "manifest.json"
+        return digest(manifest.read_bytes()) if manifest.is_file() else None
 
     @cached_property
     def _loaded(self) -> tuple[Any, Any]:

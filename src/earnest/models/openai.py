@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from earnest.core.canon import canonical, parse
 from earnest.core.errors import LackError, ModelError, RecordError
+from earnest.core.history import Style
 from earnest.core.messages import Completion, Message, Sampling, ToolCall, ToolSpec, Usage
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ _MENDS: Final[Mapping[int, str]] = {
 
 class OpenAIModel:
     """Implements `earnest.core.protocols.Model`."""
+
+    speaks: Style = "plain"
 
     def __init__(
         self,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from earnest.core.errors import ModelError
+from earnest.core.history import Style
 from earnest.core.messages import Completion, Message, Sampling, ToolCall, ToolSpec, Usage
 
 Turn = Message | Completion | Callable[[Sequence[Message]], Message]
@@ -29,9 +30,11 @@ class ScriptedModel:
     Which turn it is follows from the messages alone, so a resumed run goes on where it was.
     """
 
-    def __init__(self, turns: Sequence[Turn], name: str = "scripted") -> None:
-        """`turns`: the script, in order."""
-        self.turns, self.name = list(turns), name
+    def __init__(
+        self, turns: Sequence[Turn], name: str = "scripted", speaks: Style | None = None
+    ) -> None:
+        """`turns`: the script, in order. `speaks`: None, unless it plays a language model."""
+        self.turns, self.name, self.speaks = list(turns), name, speaks
 
     def generate(
         self,
