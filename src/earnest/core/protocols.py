@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from earnest.core.history import Style
+from earnest.core.history import ClosedBook, Style
 from earnest.core.jobs import Job, Result
 from earnest.core.likeness import Related
 from earnest.core.messages import Completion, Message, Observation, Sampling, ToolSpec
@@ -142,6 +142,10 @@ class LedgerView(Protocol):
 
     def related(self, finding: Finding) -> Sequence[Related]:
         """Return the earlier findings that a finding is like, the closest first; few."""
+        ...
+
+    def closed_book(self, finding: str) -> ClosedBook | None:
+        """Return what a model was asked closed-book about a finding as it was submitted."""
         ...
 
     def used_up(self, finding: Finding) -> bool:

@@ -8,24 +8,27 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from earnest.core.canon import digest
+from earnest.core.catalogue import Catalogue
+from earnest.core.history import ClosedBook
 from earnest.core.home import BlobStore
 from earnest.core.protocols import Blobs, LedgerView, Sandbox, Tables
 from earnest.core.records import Author, Claim, Evidence, Finding, TableRef, Verdict
 from earnest.verify.evidence_run import EvidenceError, run_script
 from earnest.verify.proofs_cases import Case
 from earnest.verify.proofs_evidence import EVIDENCE
+from earnest.verify.proofs_novelty import NOVELTY
 from earnest.verify.proofs_sealed import SEALED
 
 if TYPE_CHECKING:
     import pandas as pd
 
-CASES: Final = (*EVIDENCE, *SEALED)
-Examine = Callable[[Blobs, Tables, Finding, LedgerView], Verdict]
+CASES: Final = (*EVIDENCE, *SEALED, *NOVELTY)
+Examine = Callable[[Blobs, Tables, Finding, LedgerView, Catalogue], Verdict]
 _COLUMNS: Final = ("id", "site", "dose", "response")
 
 
@@ -38,9 +41,11 @@ class Proof:
 
     @property
     def holds(self) -> bool:
-        """Whether the right check decided, with the right word."""
-        last = self.verdict.checks[-1].name
-        return (self.verdict.word, last) == (self.case.word, self.case.decides)
+        """Whether the right check decided, with the right word, and the grade is right."""
+        first, last = self.verdict.checks[0], self.verdict.checks[-1].name
+        new = first.detail.startswith(f"{self.case.grade}:") or not self.case.grade
+        decided = (self.verdict.word, last) == (self.case.word, self.case.decides)
+        return decided and new and self.case.names in first.detail
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,7 @@ class Workbench:
 
     folder: Path
     share: float = 0.01
+    told: ClosedBook | None = None
 
     def visible(self, table: str) -> Path:  # noqa: ARG002
         """Return the folder of the visible rows."""
@@ -69,6 +75,10 @@ class Workbench:
     def related(self, finding: Finding) -> tuple[()]:  # noqa: ARG002
         """None is like it."""
         return ()
+
+    def closed_book(self, finding: str) -> ClosedBook | None:  # noqa: ARG002
+        """Return what a model was asked."""
+        return self.told
 
     def used_up(self, finding: Finding) -> bool:  # noqa: ARG002
         """Nobody has looked too often."""
@@ -160,4 +170,6 @@ def prove(examine: Examine, sandbox: Sandbox, cases: tuple[Case, ...] = CASES) -
             script = typed_in(case.script, file)
             blobs.put(script)
             finding = _finding(case, file, sandbox, script)
-            yield Proof(case, examine(blobs, bench, finding, bench))
+            view = replace(bench, told=case.told(finding) if case.told else None)
+            listed = {f"proofs, entry {n}": one for n, one in enumerate(case.listed, start=1)}
+            yield Proof(case, examine(blobs, bench, finding, view, Catalogue(listed)))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from earnest.core.records import Word
+from earnest.core.catalogue import Entry
+from earnest.core.history import ClosedBook
+from earnest.core.records import Finding, Word
 
 HONEST: Final = """
 import argparse, json, math, pathlib
@@ -41,7 +44,9 @@ class Case:
 
     `slope_visible`, `slope_sealed`: by how much the response rises with the dose, in standard
     deviations of its noise. `forged`: the declared numbers are not the script's; `changed`: the
-    table is not the one handed out; `defined`: the response has no noise.
+    table is not the one handed out; `defined`: the response has no noise. `grade`, if given: how
+    new the claim must be found, and `names` stand in the reason, with a catalogue that has `listed`
+    and a model that was `told` the claim's questions.
     """
 
     name: str
@@ -55,3 +60,7 @@ class Case:
     defined: bool = False
     supports: str = "effect > 0 and p < 0.05"
     tolerance: float = 1e-6
+    grade: str = ""
+    names: str = ""
+    listed: tuple[Entry, ...] = ()
+    told: Callable[[Finding], ClosedBook] | None = None

@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
+from earnest.core.catalogue import Catalogue
 from earnest.core.columns import read_cells
 from earnest.core.errors import RecordError, UsageError
 from earnest.core.protocols import Blobs, LedgerView, Sandbox, Tables
@@ -44,6 +45,7 @@ _USED_UP: Final = (
 class Verifier:
     """Checks findings. `key` makes its seeds: who doesn't have it can't foresee a draw.
 
+    `catalogue`: what is known elsewhere, as far as the user says.
     Raises `UsageError` for a sandbox that isolates nothing.
     """
 
@@ -51,6 +53,7 @@ class Verifier:
     blobs: Blobs
     tables: Tables
     key: bytes
+    catalogue: Catalogue = field(default_factory=Catalogue)
 
     def __post_init__(self) -> None:
         require_isolation(self.sandbox, "verification")
@@ -61,7 +64,8 @@ class Verifier:
         Its first check says how new the claim is, and decides nothing.
         """
         verdict = self._checked(finding, ledger)
-        return verdict.model_copy(update={"checks": (novelty(finding, ledger), *verdict.checks)})
+        new = novelty(finding, ledger, self.catalogue)
+        return verdict.model_copy(update={"checks": (new, *verdict.checks)})
 
     def _checked(self, finding: Finding, ledger: LedgerView) -> Verdict:
         seed = int.from_bytes(hmac.new(self.key, finding.id.encode(), hashlib.sha256).digest()[:6])
@@ -100,8 +104,15 @@ class Verifier:
     def proofs(self, cases: tuple[Case, ...] = CASES) -> Iterator[Proof]:
         """Run this verifier on every case of the proofs. Raises `SandboxError`."""
 
-        def examine(blobs: Blobs, tables: Tables, finding: Finding, ledger: LedgerView) -> Verdict:
-            return replace(self, blobs=blobs, tables=tables).check(finding, ledger)
+        def examine(
+            blobs: Blobs,
+            tables: Tables,
+            finding: Finding,
+            ledger: LedgerView,
+            catalogue: Catalogue,
+        ) -> Verdict:
+            one = replace(self, blobs=blobs, tables=tables, catalogue=catalogue)
+            return one.check(finding, ledger)
 
         return prove(examine, self.sandbox, cases)
 
