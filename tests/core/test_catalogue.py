@@ -79,6 +79,11 @@ def test_numbers_are_levels_and_keep_their_points():
     assert grade(claim, one(group=1, versus=15))[0] == "novel"
 
 
+def test_what_is_not_about_columns_is_compared_to_the_letter():
+    claim = CLAIM.model_copy(update={"kind": "formula", "outcome": "a + b"})
+    assert folded(claim) == claim
+
+
 def test_two_columns_that_fold_into_one_are_left_as_they_are():
     claim = Claim(kind="association", table="t", outcome="a_b", exposure="ab", direction="positive")
     assert folded(claim) == claim

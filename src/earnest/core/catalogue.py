@@ -41,6 +41,15 @@ TYPED: Final = (
     "modifier",
 )
 _COLUMNS: Final = (*TYPED, "text", "source")
+_FOLDED: Final = (
+    "difference",
+    "association",
+    "trend",
+    "distribution",
+    "interaction",
+    "anomaly",
+    "value",
+)
 _EXAMPLE: Final = (
     '{"outcome": "mpg", "exposure": "weight", "direction": "negative", "source": "Smith 2020"}'
 )
@@ -145,7 +154,12 @@ def _fold_level(level: str | None) -> str | None:
 
 
 def folded(claim: Claim) -> Claim:
-    """Return a claim with its names folded; as it is, where two of its columns fold into one."""
+    """Return a claim with its names folded; as it is, where two of its columns fold into one.
+
+    Only of a kind that is about columns: in a formula punctuation is all.
+    """
+    if claim.kind not in _FOLDED:
+        return claim
     columns = [*claim.columns, *(one.name for one in parse_conjunction(claim.subset))]
     if len(set(map(_fold, columns))) != len(set(columns)):
         return claim

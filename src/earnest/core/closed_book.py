@@ -115,7 +115,8 @@ def grade(claim: Claim, told: ClosedBook | None) -> tuple[Grade | None, str]:
         return None, "not counted: its questions or grades are not this program's"
     if len(said) < len(puts) and not settled(said):
         return None, "not counted: it was not asked to the end"
-    return _graded(claim, told.model, said)
+    word, says = _graded(claim, told.model, said)
+    return word, f"{says}, asked by the run that submitted it"
 
 
 def _graded(claim: Claim, model: str, said: Sequence[Says]) -> tuple[Grade, str]:
