@@ -45,7 +45,19 @@ def test_no_verb_and_a_wrong_one_are_wrong_usage(capsys):
 
 @pytest.mark.parametrize(
     "verb",
-    ["demo", "run", "seal", "resume", "runs", "findings", "ledger", "verifier", "bench", "doctor"],
+    [
+        "demo",
+        "run",
+        "seal",
+        "resume",
+        "runs",
+        "findings",
+        "catalogue",
+        "ledger",
+        "verifier",
+        "bench",
+        "doctor",
+    ],
 )
 def test_every_verb_explains_itself(verb, capsys):
     with pytest.raises(SystemExit) as caught:

@@ -29,6 +29,14 @@ _EXAMPLES: Final = """examples:
 exit status: 0 done; 1 the work ended without its goal; 2 wrong usage; 3 the machine lacks
 something (the message names the command that mends it); 130 interrupted, resumable."""
 
+_CATALOGUE: Final = """\
+FILE is CSV with a header, or JSON lines. Columns: outcome, exposure, direction, and where they are
+needed kind, group, versus, table, subset, modifier; or text; and always source. Examples:
+  {"outcome": "mpg", "exposure": "weight", "direction": "negative", "source": "Smith 2020"}
+  {"outcome": "wage", "exposure": "sex", "group": "f", "direction": "lower", "source": "Doe 1999"}
+  {"text": "Heavier cars use more fuel.", "source": "https://example.org/cars"}
+earnest catalogue add known.csv
+earnest catalogue list"""
 _INTERRUPTED: Final = 130
 
 
@@ -73,6 +81,22 @@ def _table_options(verb: argparse.ArgumentParser) -> None:
     )
 
 
+def _model_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--model",
+        default="analyst",
+        help="analyst (default), openai:NAME, "
+        "or http://HOST:PORT/v1#NAME for any compatible server",
+    )
+    verb.add_argument(
+        "--closed-book",
+        default="",
+        metavar="MODEL",
+        help="the model that is asked, without table and tools, what it knows of the claims: as "
+        "for --model, or nano, or hf:FOLDER (default: the run's own)",
+    )
+
+
 def _add_run(verbs: Any) -> None:
     verb = verbs.add_parser(
         "run",
@@ -95,12 +119,7 @@ def _add_run(verbs: Any) -> None:
         metavar="NAME",
         help="a table that comes with statsmodels or scikit-learn",
     )
-    verb.add_argument(
-        "--model",
-        default="analyst",
-        help="analyst (default), openai:NAME, "
-        "or http://HOST:PORT/v1#NAME for any compatible server",
-    )
+    _model_options(verb)
     verb.add_argument(
         "--sandbox",
         default="auto",
@@ -178,6 +197,21 @@ def _add_findings(verbs: Any) -> None:
         help="the newest N of a list (default: 100), the best N of a search (20); 0: all",
     )
     _common(verb, "findings")
+
+
+def _add_catalogue(verbs: Any) -> None:
+    verb = verbs.add_parser(
+        "catalogue",
+        help="say what is known elsewhere, so that verdicts tell what is new",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=_CATALOGUE,
+    )
+    verb.add_argument("what", choices=("add", "list", "remove"))
+    verb.add_argument("subject", nargs="?", default="", help="the FILE to add, the NAME to remove")
+    verb.add_argument(
+        "--name", default="", metavar="NAME", help="what it is called here (default: the file's)"
+    )
+    _common(verb, "catalogue")
 
 
 def _add_ledger(verbs: Any) -> None:
@@ -289,6 +323,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(verbs)
     _add_small(verbs)
     _add_findings(verbs)
+    _add_catalogue(verbs)
     _add_ledger(verbs)
     _add_proofs(verbs)
     _add_bench(verbs)

@@ -16,10 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.verify.test_verifier import finding
 
+from earnest.core.closed_book import grade, questions
 from earnest.core.errors import LackError, ModelError
 from earnest.core.messages import Completion, Message, Sampling, ToolCall, ToolSpec
 from earnest.models.openai import OpenAIModel
+from earnest.recipes.closed_book import ask
 
 pytest.importorskip("openai")
 
@@ -247,6 +250,32 @@ def test_lone_surrogates_do_not_get_through(server: Server) -> None:
     assert found.message.content == "a?b"
 
 
+def test_it_is_asked_closed_book_with_nothing_at_hand(server: Server) -> None:
+    one = finding()
+    puts = questions(one.claim, "plain")
+    for put in puts:
+        word = next((w for w, says in put.means.items() if says == "agrees"), "unknown")
+        server.replies.append(answer({"content": f"<think>Hm.</think>\n**{word.upper()}**."}))
+    (told,) = ask(model(server), [one], lambda _: None)
+    word, says = grade(one.claim, told)
+    assert word == "known"
+    assert says.startswith(f"{server.url}#m says so in 4 wordings, asked by the run")
+    assert told.usage.prompt_tokens == 12 * len(puts)
+    for put, body in zip(puts, server.requests, strict=True):
+        assert body["messages"] == [{"role": "user", "content": put.text}]
+        assert body["max_tokens"] == 1024
+        assert not {"tools", "temperature"} & set(body)
+
+
+def test_a_server_that_fails_while_it_is_asked_stops_nothing(server: Server) -> None:
+    one, word = finding(), "fall"
+    server.replies = [answer({"content": word}), refusal(500, "broken"), refusal(500, "broken")]
+    told = ask(model(server, retries=1), [one, one], lambda _: None)
+    assert [len(each.asked) for each in told] == [1, 0]
+    assert all("500: broken" in each.why for each in told)
+    assert len(server.requests) == 3
+
+
 TEMPLATE = "{% for m in messages %}{{ m['role'] }} {{ m['content'] }}\n{% endfor %}assistant "
 
 
@@ -297,12 +326,18 @@ def test_a_real_server(tmp_path: Path) -> None:
             url = f"http://127.0.0.1:{port}/v1"
             served = OpenAIModel(str(checkpoint), base_url=url, timeout_s=60.0, retries=1)
             found = patiently(served, process, tmp_path / "log")
+            (told,) = ask(served, [finding()], lambda _: None)
         finally:
             process.terminate()
             process.wait(30)
     assert found.usage.prompt_tokens
     assert 0 < (found.usage.completion_tokens or 0) <= 8
     assert found.message.calls == ()
+    # Asked closed-book, a model of random weights says nothing, or does not come to an end.
+    assert told.model == f"{url}#{checkpoint}"
+    assert told.usage.prompt_tokens
+    assert (len(told.asked), told.why) in ((1, ""), (0, "a reply did not end within 1024 tokens"))
+    assert grade(finding().claim, told)[0] == (None if told.why else "novel")
 
 
 def patiently(served: OpenAIModel, process: subprocess.Popen[bytes], log: Path) -> Completion:

@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -166,13 +167,15 @@ def _keys(home: Home) -> KeyFolder | None:
 
 def _verify(root: Path, name: str) -> Verdict:
     from earnest.ledger.ledger import Ledger
+    from earnest.recipes.catalogue import open_catalogue
 
     home = Home(root)
     with Ledger(home.ledger, _keys(home)) as ledger:
         found = ledger.verdict(name)
         if found is not None:
             return found
-        return ledger.conclude(_verifier(root).check(ledger.get(name, Finding), ledger))
+        verifier = replace(_verifier(root), catalogue=open_catalogue(home))
+        return ledger.conclude(verifier.check(ledger.get(name, Finding), ledger))
 
 
 def _replicate(root: Path, name: str, new: TableRef) -> Verdict:

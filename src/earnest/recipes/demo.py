@@ -125,13 +125,18 @@ def _task(demo: Demo, tasks: Mapping[str, str], name: str) -> Task:
     return Task.from_bytes(demo.home.blobs.get(tasks[name]), expect=tasks[name])
 
 
+def _authors() -> list[tuple[str, str, Model]]:
+    """Return each run's name, the table it looks at, and its author."""
+    from earnest.models.analyst import Analyst
+
+    found: list[tuple[str, str, Model]] = [(n, n, Analyst(_CLAIMS_A_TABLE)) for n in TABLES]
+    return [*found, (FORGER, TABLES[0], forger(TABLES[0], "glucose", "sex"))]
+
+
 def _explore(demo: Demo, tasks: Mapping[str, str]) -> dict[str, Any]:
     """Let the analyst look at each table, two at a time, and a forger at the first."""
-    from earnest.models.analyst import Analyst
     from earnest.sandbox.choose import open_sandbox
 
-    authors: list[tuple[str, str, Model]] = [(n, n, Analyst(_CLAIMS_A_TABLE)) for n in TABLES]
-    authors.append((FORGER, TABLES[0], forger(TABLES[0], "glucose", "sex")))
     interrupted = False
 
     def one(run: str, table: str, model: Model) -> dict[str, Any]:
@@ -154,7 +159,7 @@ def _explore(demo: Demo, tasks: Mapping[str, str]) -> dict[str, Any]:
         contextlib.closing(open_sandbox(demo.home.images)) as sandbox,
         ThreadPoolExecutor(_WORKERS) as pool,
     ):
-        wanted = [pool.submit(one, *author) for author in authors]
+        wanted = [pool.submit(one, *author) for author in _authors()]
         try:
             return {"runs": [future.result() for future in wanted]}
         except BaseException:
@@ -172,10 +177,9 @@ def _verify(demo: Demo, tasks: Mapping[str, str]) -> dict[str, Any]:
 
     The order is fixed, since the error budget of a batch depends on the verdicts before it.
     """
-    for run in (*TABLES, FORGER):
-        task = _task(demo, tasks, run if run in TABLES else TABLES[0])
-        batch = _submitted(demo.home, run)
-        pairs = research.conclude(demo.home, task, batch, partial(_brief, demo.say, run))
+    for run, table, author in _authors():
+        task, batch = _task(demo, tasks, table), _submitted(demo.home, run)
+        pairs = research.conclude(demo.home, task, batch, partial(_brief, demo.say, run), author)
         demo.say(f"  {run}: {spoken(pairs)}")
     apart.close()
     return {"verdicts": counts(_found(demo.home))}

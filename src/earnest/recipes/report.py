@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from earnest.core.claims import sentence
 from earnest.core.home import Home, write_whole
+from earnest.core.novelty import PARTS, read_novelty
 from earnest.core.records import WORDS, Finding, TableRef, Verdict
 from earnest.recipes.figures import COLOURS, Effect, forest
 from earnest.tasks.registry import Registry
@@ -76,6 +77,15 @@ def row(finding: Finding, verdict: Verdict | None, *, retracted: bool = False) -
     }
 
 
+def how_new(verdict: Verdict | None) -> str:
+    """Return how new a claim is and to whom, in a line; empty where the verdict does not say."""
+    told = read_novelty(verdict)
+    if told is None:
+        return ""
+    parts = (f"{name} {told[name] or 'not asked'}" for name in PARTS)
+    return f"{told['grade']} ({', '.join(parts)})"
+
+
 def counts(found: Sequence[Found]) -> dict[str, int]:
     """Return the number of findings by verdict, every word named."""
     words = Counter(verdict.word for _, verdict in found if verdict)
@@ -116,6 +126,7 @@ def cards(home: Home, found: Sequence[Found]) -> list[dict[str, Any]]:
             **row(finding, verdict),
             "record": finding,
             "checked": shown(verdict) if verdict else None,
+            "how_new": how_new(verdict),
             "colour": COLOURS.get(verdict.word if verdict else "", "#333"),
             "script": home.blobs.get(finding.evidence.script).decode("utf-8", "replace"),
         }

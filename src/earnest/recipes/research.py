@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
 from pathlib import Path
 
 from earnest.agent.loop import Budget, RunResult, run_agent
@@ -17,10 +17,12 @@ from earnest.core.columns import read_cells
 from earnest.core.errors import UsageError
 from earnest.core.events import EventLog
 from earnest.core.home import Home, write_whole
+from earnest.core.messages import Usage
 from earnest.core.protocols import Model, Progress, Sandbox
 from earnest.core.records import Author, Exposure, Finding, TableRef, Task, Verdict
 from earnest.ledger.ledger import Ledger
 from earnest.recipes import apart
+from earnest.recipes.closed_book import added, ask
 from earnest.recipes.network import network
 from earnest.tasks.registry import Registry
 from earnest.tools.findings import Submitter
@@ -34,11 +36,15 @@ _READ_NOTHING = ("analyst", "scripted", "nano")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a run: how it ended, and its findings with their verdicts."""
+    """What came of a run: how it ended, and its findings with their verdicts.
+
+    `asked`: what the closed-book questions about them cost.
+    """
 
     run: str
     result: RunResult
     findings: list[tuple[Finding, Verdict]]
+    asked: Usage
 
 
 def new_run(label: str = "") -> str:
@@ -119,12 +125,23 @@ def _to_test(home: Home, batch: Sequence[Finding]) -> list[str]:
 
 
 def conclude(
-    home: Home, task: Task, batch: Sequence[Finding], progress: Progress
+    home: Home,
+    task: Task,
+    batch: Sequence[Finding],
+    progress: Progress,
+    knows: Model | None = None,
 ) -> list[tuple[Finding, Verdict]]:
-    """Freeze a run's findings as one batch, and verify them. A second call changes nothing."""
+    """Freeze a run's findings as one batch, and verify them. A second call changes nothing.
+
+    `knows`: the model that is asked closed-book, before they are verified, what it knows of them.
+    """
+    with Ledger(home.ledger) as ledger:
+        there = {one.id for one, _ in ledger.findings(run=batch[0].run)} if batch else set()
+    new = [one for one in batch if one.id not in there]
+    answers = ask(knows, new, progress) if knows else []
     with Ledger(home.ledger) as ledger:
         ledger.add(task)
-        ledger.submit(batch, testable=_to_test(home, batch))
+        ledger.submit(batch, testable=_to_test(home, batch), answers=answers)
     verdicts = apart.verify(home, [finding.id for finding in batch], progress)
     return list(zip(batch, verdicts, strict=True))
 
@@ -139,22 +156,37 @@ def research(
     *,
     budget: Budget | None = None,
     hosts: Sequence[str] = (),
+    knows: Model | None = None,
 ) -> Outcome:
-    """Explore, then verify. An interrupted run's findings stay open until it is resumed."""
+    """Explore, then verify. An interrupted run's findings stay open until it is resumed.
+
+    `knows`: the model that is asked closed-book about the findings (default: their author).
+    """
     result = explore(home, run, task, model, sandbox, progress, budget=budget, hosts=hosts)
     if result.status == "stopped":
         raise KeyboardInterrupt
-    return Outcome(run, result, conclude(home, task, result.findings, progress))
+    found = conclude(home, task, result.findings, progress, knows or model)
+    return Outcome(run, result, found, _cost(home, result.findings))
+
+
+def _cost(home: Home, batch: Sequence[Finding]) -> Usage:
+    with Ledger(home.ledger) as ledger:
+        told = [ledger.closed_book(finding.id) for finding in batch]
+    return reduce(added, (one.usage for one in told if one), Usage())
 
 
 @dataclass(frozen=True)
 class Begun:
-    """What it takes to resume a run. `model` and `sandbox`: as written on the command line."""
+    """What it takes to resume a run. `model` and `sandbox`: as written on the command line.
+
+    `knows`: the model that is asked closed-book, where it is not the author.
+    """
 
     model: str
     budget: Budget
     sandbox: str = "auto"
     hosts: tuple[str, ...] = ()
+    knows: str = ""
 
 
 def begin(home: Home, run: str, task: Task, with_: Begun) -> None:
@@ -173,4 +205,5 @@ def begun(home: Home, run: str) -> tuple[Task, Begun]:
     task = Task.from_bytes(home.blobs.get(note["task"]), expect=note["task"])
     hosts = tuple(note.get("hosts", ()))
     budget = Budget(**note["budget"])
-    return task, Begun(note["model"], budget, note.get("sandbox", "auto"), hosts)
+    knows = note.get("knows", "")
+    return task, Begun(note["model"], budget, note.get("sandbox", "auto"), hosts, knows)

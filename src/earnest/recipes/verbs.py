@@ -12,14 +12,16 @@ from earnest.core.claims import sentence
 from earnest.core.errors import UsageError
 from earnest.core.events import read_events
 from earnest.core.home import Home
+from earnest.core.novelty import read_novelty
 from earnest.core.protocols import Model, Progress
 from earnest.core.records import WORDS, Finding, TableRef, Task, Verdict
 from earnest.recipes.answer import Answer
 from earnest.recipes.bench_verbs import bench as bench
+from earnest.recipes.closed_book import whole_cost
 from earnest.recipes.ledger_verbs import ledger as ledger
 from earnest.recipes.ledger_verbs import retract
 from earnest.recipes.ledger_verbs import verifier as verifier
-from earnest.recipes.report import row, run_report, shown, spoken
+from earnest.recipes.report import how_new, row, run_report, shown, spoken
 from earnest.recipes.sandbox_verbs import sandbox as sandbox
 
 if TYPE_CHECKING:
@@ -107,6 +109,8 @@ def run(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     if not options.data and not options.bundled:
         raise UsageError("no table to look at", mend="name one: --data FILE (or --bundled NAME)")
     model = open_model(options.model)
+    if options.closed_book:
+        open_model(options.closed_book)
     refs = _sealed(options, home, options.data, say)
     bundled = apart.seal_bundled(home, options.bundled)
     _said(home, bundled, say, "as catalogued")
@@ -115,7 +119,8 @@ def run(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     name = research.new_run()
     say(f"run {name} (if interrupted: earnest resume {name})")
     budget = Budget(steps=options.steps, wall_s=60 * options.minutes)
-    how = research.Begun(options.model, budget, options.sandbox, tuple(options.allow))
+    hosts, knows = tuple(options.allow), options.closed_book
+    how = research.Begun(options.model, budget, options.sandbox, hosts, knows)
     research.begin(home, name, task, how)
     return _researched(home, name, task, model, how, say)
 
@@ -133,14 +138,16 @@ def _researched(
     home: Home, run: str, task: Task, model: Model, how: Begun, say: Progress
 ) -> Answer:
     """Do a run, or what is left of it, in the sandbox it was begun with."""
+    from earnest.models.choose import open_model
     from earnest.recipes import research
     from earnest.sandbox.choose import open_sandbox
 
+    knows = open_model(how.knows) if how.knows else None
     with contextlib.closing(open_sandbox(home.images, prefer=how.sandbox)) as sandbox:
         if warning := getattr(sandbox, "gives_up", ""):
             say(f"{sandbox.name}: {warning}")
         outcome = research.research(
-            home, run, task, model, sandbox, say, budget=how.budget, hosts=how.hosts
+            home, run, task, model, sandbox, say, budget=how.budget, hosts=how.hosts, knows=knows
         )
     return _told(home, task, outcome)
 
@@ -154,7 +161,7 @@ def _told(home: Home, task: Task, outcome: Any) -> Answer:
         "run": outcome.run,
         "status": result.status,
         "steps": result.steps,
-        "cost_usd": result.usage.cost_usd,
+        "cost_usd": whole_cost(result.usage, outcome.asked),
         "findings": [row(finding, verdict) for finding, verdict in found],
         "report": str(report),
         "assumed": _assumed(home, task.tables),
@@ -295,7 +302,7 @@ def _shown(ledger: Any, home: Home, name: str) -> Answer:
     finding = _finding(ledger, name)
     verdict = ledger.verdict(finding.id)
     told = shown(verdict) if verdict else None
-    gone, signature = ledger.retraction(finding.id), None
+    gone, asked, signature = ledger.retraction(finding.id), ledger.closed_book(finding.id), None
     if verdict:
         signature = ledger.signature(verdict.id)
     script = home.blobs.get(finding.evidence.script).decode("utf-8", "replace")
@@ -305,6 +312,8 @@ def _shown(ledger: Any, home: Home, name: str) -> Answer:
         "finding": finding.model_dump(mode="json"),
         "checks": [check.model_dump(mode="json") for check in told.checks] if told else [],
         "reason": told.reason if told else "",
+        "novelty": read_novelty(told),
+        "closed_book": asked.model_dump(mode="json") if asked else None,
         "script": script,
         "history": _history(ledger, finding.id),
         "retraction": {"by": gone.by, "why": gone.why} if gone else None,
@@ -315,7 +324,9 @@ def _shown(ledger: Any, home: Home, name: str) -> Answer:
     if gone:
         reason = f"RETRACTED by {gone.by}: {gone.why}\n{reason}"
     before = [f"  before: {one['word']}, then {one['because']}" for one in document["history"][:-1]]
-    lines = [finding.id, sentence(finding.claim), reason, *before, *checks, "", script.rstrip()]
+    new = [f"how new: {line}"] if (line := how_new(told)) else []
+    said = [reason, *new, *before, *checks]
+    lines = [finding.id, sentence(finding.claim), *said, "", script.rstrip()]
     return 0, document, "\n".join(lines)
 
 
@@ -335,6 +346,13 @@ def _history(ledger: Any, finding: str) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def catalogue(options: argparse.Namespace, home: Home, say: Progress) -> Answer:  # noqa: ARG001
+    """`catalogue add FILE|list|remove NAME`."""
+    from earnest.recipes.catalogue import catalogue as act
+
+    return act(options, home)
 
 
 def doctor(options: argparse.Namespace, home: Home, say: Progress) -> Answer:  # noqa: ARG001
