@@ -108,6 +108,9 @@ def test_the_first_question_names_all_that_is_claimed_and_offers_both(claim, par
         ("rise or fall", "nothing"),
         ("I can't know whether it would fall", "nothing"),
         ("fall fall", "nothing"),
+        ("fall 57", "nothing"),
+        ("pré fall", "nothing"),
+        ("_fall_", "agrees"),
         ("<think>It could rise.</think>\n\nfall", "agrees"),
     ],
 )
