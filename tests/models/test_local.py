@@ -3,12 +3,15 @@
 import shutil
 
 import pytest
+from tests.verify.test_verifier import finding
 
+from earnest.core.closed_book import grade
 from earnest.core.errors import ModelError, UsageError
 from earnest.core.messages import Message, Sampling, ToolSpec
 from earnest.core.wording import fixed_words
 from earnest.models.choose import open_model
 from earnest.models.local import LocalModel
+from earnest.recipes import closed_book
 from earnest.recipes.zero import ZERO
 from earnest.train.nano import Shape, make, prepare
 
@@ -68,6 +71,18 @@ def test_what_knows_the_grammar_only_says_so(folder):
     assert LocalModel(folder).speaks == "grammar"
     assert open_model("nano").speaks == "grammar"
     assert open_model(f"hf:{folder}").speaks == "grammar"
+
+
+def test_what_was_never_trained_knows_nothing(folder):
+    one = finding()
+    claims = [
+        one.claim.model_copy(update={"outcome": "bmi", "exposure": "age", "direction": direction})
+        for direction in ("positive", "negative")
+    ]
+    batch = [one.model_copy(update={"claim": claim}) for claim in claims]
+    told = closed_book.ask(LocalModel(folder), batch, lambda _: None)
+    assert [grade(c, it)[0] for c, it in zip(claims, told, strict=True)] == ["novel"] * 2
+    assert all(it.asked and not it.why for it in told)
 
 
 def test_what_has_tokens_for_any_word_is_asked_in_plain_ones(folder, tmp_path):
