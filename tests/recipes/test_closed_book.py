@@ -63,7 +63,7 @@ def test_what_a_model_knows_is_found_out_and_said_while_one_waits() -> None:
     (one,) = batch(1)
     lines: list[str] = []
     (told,) = ask(model(knowing(one)), [one], lines.append)
-    assert lines == ["asking played closed-book about 1 claims"]
+    assert lines == ["asking played closed-book about 1 claim"]
     assert (told.finding, told.model, told.style, told.why) == (one.id, "played", "plain", "")
     assert len(told.asked) == MOST
     assert grade(one.claim, told)[0] == "known"

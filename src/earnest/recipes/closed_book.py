@@ -44,7 +44,8 @@ def ask(
     if style is None:
         return [_silent(model, one, f"{model.name} is no language model") for one in batch]
     if batch:
-        progress(f"asking {model.name} closed-book about {len(batch)} claims")
+        claims = "1 claim" if len(batch) == 1 else f"{len(batch)} claims"
+        progress(f"asking {model.name} closed-book about {claims}")
     return list(_each(model, style, batch, clock))
 
 
