@@ -12,9 +12,9 @@ from earnest.core.canon import canonical, digest
 from earnest.core.claims import sentence
 from earnest.core.errors import RecordError
 from earnest.core.facts import established, pairs, spoken, unclaimed, unsettled
-from earnest.core.kinds import FORMS, Claim
-from earnest.core.likeness import claim_key
-from earnest.core.records import Author, Evidence, Finding, TableRef, Verdict
+from earnest.core.kinds import FORMAL, FORMS, Claim
+from earnest.core.likeness import claim_key, question, rough, topic, topic_under
+from earnest.core.records import FRESH, Author, Evidence, Finding, TableRef, Verdict
 
 # As the first version wrote it; its id and its claim's key, as that version computed them.
 FIRST = (
@@ -33,6 +33,32 @@ FIRST = (
 FIRST_ID = "sha256:aa63292aab169a2bb67fbf6936d2206e9db01f362a5bb1ec1202076bf2ba0500"
 FIRST_KEY = "sha256:ff3bdf76e7536cb4c34bc927882da529e816a8bf947756f0fca89193266168de"
 
+# The same of the second version, with its claim's keys: key, topic, question, rough; topic_under.
+SECOND = (
+    b'{"author":{"generation":0,"model":"analyst","principal":"local"},"claim":{"adjust_for":['
+    b'],"count":null,"direction":"stronger","exposure":"weight","group":"usa","kind":"interact'
+    b'ion","modifier":"origin","order":[],"outcome":"mpg","outcome_order":[],"statistic":null,'
+    b'"subset":"year >= 75","table":"cars","threshold":0.2,"tolerance":null,"value":null,"vers'
+    b'us":"japan","where":""},"evidence":{"inputs":{"cars.csv":"sha256:00000000000000000000000'
+    b'00000000000000000000000000000000000000000"},"results":{"effect":-0.5},"script":"sha256:1'
+    b'111111111111111111111111111111111111111111111111111111111111111","supports":"effect < 0"'
+    b',"tolerance":0.000001},"exposure":"sealed","prose":"","record":"finding","run":"r","tabl'
+    b'e":{"columns":["mpg","origin","weight","year"],"design":"iid","name":"cars","rows":60,"t'
+    b'able":"sha256:2222222222222222222222222222222222222222222222222222222222222222","visible'
+    b'":"sha256:0000000000000000000000000000000000000000000000000000000000000000"},"task":"sha'
+    b'256:3333333333333333333333333333333333333333333333333333333333333333","version":2}'
+)
+SECOND_ID = "sha256:7665c91464cabb01cbed230989aaf0db780240a5b15364f769db26412f1c85fc"
+SECOND_KEYS = [
+    "sha256:643c09307691b7cab710728167de44f468926e96484c3fb4bde8c09abf4de36e",
+    "sha256:1c6110442f695c933b50df8c03e0c84b149906fce298d4ad50240237de94f965",
+    "sha256:69b414f28d083bfcd3f672ebe4072d36ff22d6a0a2d86c9b85d094858f28d22c",
+    "sha256:39a2db1d818ab9eeae83f062550f19fece0d91c54ffe6451ad02fbb4c3f880e4",
+    "sha256:3ab52e21c998470eb77f74ebdffb3d3ed62176ce28e3ba6596bbf3b01deec11d",
+]
+
+CODE = "def f(row):\n    return 1\n"
+
 MORE = {
     "exposure": "x",
     "group": "a",
@@ -41,13 +67,21 @@ MORE = {
     "value": 1.5,
     "where": "y > 9",
     "count": 3,
+    "given": ("x",),
+    "program": CODE,
+    "reference": CODE.replace("1", "2 - 1"),
+    "inputs": ("n: integer 1..9",),
+    "left": "n + n",
+    "right": "2*n",
+    "threshold": 0.9,
 }
 
 
 def claim(kind, direction, **more):
     needs = FORMS[kind, direction].needs
     base = {name: MORE[name] for name in needs} | more
-    return Claim(kind=kind, table="t", outcome="y", direction=direction, **base)
+    about = {} if kind in FORMAL else {"table": "t", "outcome": "y"}
+    return Claim(**{"kind": kind, "table": "", "direction": direction, **about, **base})
 
 
 def every():
@@ -63,7 +97,9 @@ def found(one, word="confirmed", effect=0.5):
         author=Author(principal="me", model="m"),
         run="r",
         task=name,
-        table=TableRef(
+        table=FRESH
+        if one.formal
+        else TableRef(
             name="t", table=name, visible=name, design="iid", rows=9, columns=("x", "y", "m", "z")
         ),
     )
@@ -93,6 +129,43 @@ def test_a_finding_of_the_first_version_keeps_its_bytes_and_its_id():
     )
 
 
+def test_a_finding_of_the_second_version_keeps_its_bytes_and_its_keys():
+    old = Finding.from_bytes(SECOND, expect=SECOND_ID)
+    assert (old.data, old.id) == (SECOND, SECOND_ID)
+    keys = [key(old.claim) for key in (claim_key, topic, question, rough)]
+    assert [*keys, topic_under(old.claim, old.table.columns)] == SECOND_KEYS
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"version":2', b'"version":3,"more":1'),
+        (b'"where":""', b'"where":"","given":[]'),
+        (b'"count":null,', b""),
+        (b'"kind":"interaction"', b'"kind":"rule"'),
+    ],
+)
+def test_what_the_second_version_could_not_write_is_refused(old, new):
+    with pytest.raises(RecordError):
+        Finding.from_bytes(SECOND.replace(old, new))
+
+
+def test_a_claim_of_no_table_stands_with_none():
+    finding, _ = found(claim("identity", "equal"))
+    table = found(claim("rule", "predicts"))[0].table
+    for one, other in ((finding, table), (found(claim("rule", "predicts"))[0], FRESH)):
+        with pytest.raises(RecordError, match="of none with"):
+            Finding.from_body({**one.body, "table": other.model_dump(mode="json")})
+
+
+@pytest.mark.parametrize("kind", FORMAL)
+def test_a_claim_of_no_table_names_none(kind):
+    one = next(one for one in every() if one.kind == kind)
+    for more in ({"table": "t"}, {"outcome": "y"}, {"subset": "y > 1"}):
+        with pytest.raises(ValidationError):
+            Claim(**{**one.model_dump(), **more})
+
+
 def test_a_log_that_says_no_version_is_of_the_first():
     body = {k: v for k, v in json.loads(FIRST).items() if k not in ("record", "version")}
     assert Finding.from_body(body).id == FIRST_ID
@@ -100,7 +173,7 @@ def test_a_log_that_says_no_version_is_of_the_first():
 
 def test_a_changed_copy_of_an_old_finding_is_a_new_one():
     changed = Finding.from_bytes(FIRST).model_copy(update={"prose": "mine"})
-    assert b'"version":2' in changed.data
+    assert b'"version":3' in changed.data
     assert changed.id == digest(changed.data) != FIRST_ID
     assert Finding.from_bytes(changed.data) == changed
 
@@ -108,7 +181,7 @@ def test_a_changed_copy_of_an_old_finding_is_a_new_one():
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        (b'"version":1', b'"version":3'),
+        (b'"version":1', b'"version":4'),
         (b'"version":1', b'"version":2,"more":1'),
         (b'"direction":"lower"', b'"direction":"lowest"'),
         (b'"table":"cars","threshold"', b'"table":"cars","modifier":"year","threshold"'),
@@ -126,7 +199,8 @@ def test_every_form_survives_a_round_trip_and_has_a_sentence(one):
     finding, _ = found(one)
     assert Finding.from_bytes(finding.data, expect=finding.id).claim == one
     text = sentence(one)
-    assert "`y`" in text or "y > 9" in text
+    assert "`y`" in text or "y > 9" in text or one.formal
+    assert "\n" not in text
     assert not {"cause", "causes", "effect of", "because"} & set(text.split())
     assert abs(one.sign) == 1
 
@@ -194,3 +268,10 @@ def test_a_pair_that_any_claim_relates_is_not_taught_as_unclaimed():
     assert set(pairs(finding.claim)) == {("t", "x", "y"), ("t", "m", "y"), ("t", "m", "x")}
     free = {fact.pair for fact in unclaimed([finding.table], [(finding, verdict)])}
     assert free == {("t", "x", "z"), ("t", "y", "z"), ("t", "m", "z")}
+
+
+def test_a_rule_relates_its_outcome_to_all_that_it_is_given():
+    one = claim("rule", "predicts", given=("x", "m"))
+    assert set(pairs(one)) == {("t", "x", "y"), ("t", "m", "y")}
+    assert one.complete == ("y",)
+    assert claim("association", "positive").complete == ("y", "x")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earnest.core.kinds import FORMS, Claim
+from earnest.core.kinds import FORMAL, FORMS, Claim
 from earnest.core.likeness import (
     OPPOSITE,
     Related,
@@ -33,6 +33,12 @@ BASE = {
     "value": 1.5,
     "tolerance": 0.1,
     "count": 3,
+    "given": ("b", "a"),
+    "program": "def f(row):\n    return 1\n",
+    "reference": "def f(row):\n\n    return 2 - 1",
+    "inputs": ("n: integer 1..9",),
+    "left": "n + n",
+    "right": "2*n",
 }
 
 
@@ -50,12 +56,26 @@ def claims(draw):
         body["group"] = BASE["group"]
     if kind == "value":
         body.pop("exposure", None) if direction == "equal" else None
+    if kind in FORMAL:
+        return Claim(kind=kind, table="", direction=direction, **body)
     body["subset"] = draw(st.sampled_from(["", "age > 40", "age > 40 and sex == 'f'"]))
     return Claim(kind=kind, table="t", outcome="y", direction=direction, **body)
 
 
 def turned(claim):
     return OPPOSITE.get(claim.direction, claim.direction)
+
+
+def rewritten_code(claim):
+    more = claim.model_dump()
+    if claim.given:
+        yield {**more, "given": claim.given[::-1]}
+    if claim.program:
+        yield {**more, "program": "def f(row):  \n\n    return 1"}
+    if claim.reference:
+        yield {**more, "program": claim.reference, "reference": claim.program}
+    if claim.left:
+        yield {**more, "left": claim.right, "right": claim.left}
 
 
 def rewrites(claim):
@@ -86,6 +106,7 @@ def rewrites(claim):
         yield {**more, "outcome_order": tuple(f"{one}.0" for one in claim.outcome_order)}
     if claim.adjust_for:
         yield {**more, "adjust_for": claim.adjust_for[::-1]}
+    yield from rewritten_code(claim)
     if claim.threshold is not None:
         yield {**more, "threshold": claim.threshold + 1e-5}
     if "and" in claim.subset:
@@ -107,8 +128,15 @@ def test_equivalent_claims_have_one_key(claim):
 def test_claims_that_say_something_else_have_another_key(claim):
     body = claim.model_dump()
     others = [{"outcome": "z"}, {"table": "t2"}, {"subset": "age > 41"}]
+    if claim.formal:
+        others = [{"inputs": ("n: integer 1..8",)}]
+        others += [{"left": "n + 1"}] if claim.left else [{"program": "def f(n): return 2"}]
+    if claim.given:
+        others += [{"given": ("a",)}, {"program": "def f(row): return 2"}]
     if claim.threshold is not None:
-        others += [{"threshold": 0.21}, {"threshold": None}]
+        others.append({"threshold": 0.21})
+    if claim.threshold is not None and claim.direction != "holds":
+        others.append({"threshold": None})
     if claim.adjust_for:
         others.append({"adjust_for": ("u",)})
     if claim.group is not None:

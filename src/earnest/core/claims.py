@@ -107,6 +107,32 @@ def _value(claim: Claim) -> str:
     return f"{measured} is {claim.value:.6g}{within}"
 
 
+def _code(program: str) -> str:
+    """Return a program on one line; a sign stands for each new one."""
+    return f"«{' ⏎ '.join(filter(None, map(str.rstrip, program.splitlines())))}»"
+
+
+def _rule(claim: Claim) -> str:
+    outcome, given = _column(claim.outcome), ", ".join(map(_column, claim.given))
+    rule = f"from {given} by the rule {_code(claim.program)}"
+    if claim.direction == "predicts":
+        return f"{outcome} is predicted {rule} better than by a constant"
+    within = f", within {claim.tolerance:g}," if claim.tolerance is not None else ""
+    return f"{outcome} follows{within} {rule} in at least {claim.threshold:.6g} of the rows"
+
+
+def _program(claim: Claim) -> str:
+    share = "" if claim.threshold is None else f" at least {claim.threshold:.6g} of"
+    return (
+        f"The programs {_code(claim.program)} and {_code(claim.reference)} give the same on"
+        f"{share or ' all'} inputs drawn as {_levels(claim.inputs)}"
+    )
+
+
+def _identity(claim: Claim) -> str:
+    return f"{claim.left} = {claim.right}, for all {'; '.join(claim.inputs)}"
+
+
 _CORES = {
     "difference": _difference,
     "association": _association,
@@ -115,11 +141,16 @@ _CORES = {
     "interaction": _interaction,
     "anomaly": _anomaly,
     "value": _value,
+    "rule": _rule,
+    "program": _program,
+    "identity": _identity,
 }
 
 
 def sentence(claim: Claim) -> str:
     """Return the claim as one English sentence, without its evidence or verdict."""
+    if claim.formal:
+        return f"{_CORES[claim.kind](claim)}."
     parts = [f"In {claim.table}"]
     if claim.descriptive:
         parts.append(", as its author saw it")
@@ -131,6 +162,6 @@ def sentence(claim: Claim) -> str:
             parts.append(f", {_column(name)} in the order {_levels(levels)}")
     if claim.adjust_for:
         parts.append(f", {', '.join(map(_column, claim.adjust_for))} held fixed")
-    if claim.threshold is not None:
+    if claim.threshold is not None and claim.direction != "holds":
         parts.append(f", by at least {claim.threshold:g} on the scale of its estimator")
     return "".join(parts) + "."

@@ -155,7 +155,8 @@ def levels(findings: Sequence[Found]) -> dict[tuple[str, str], list[str]]:
 def pairs(claim: Claim) -> Iterator[tuple[str, str, str]]:
     """Yield each pair of columns that a claim of any form relates, with its table."""
     related = (claim.outcome, claim.exposure, claim.modifier)
-    for one, other in combinations(filter(None, related), 2):
+    of_rule = [(claim.outcome, name) for name in claim.given]
+    for one, other in (*combinations(filter(None, related), 2), *of_rule):
         first, second = sorted((one, other))
         yield claim.table, first, second
 

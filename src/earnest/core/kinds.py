@@ -16,7 +16,16 @@ from earnest.core.frozen import Finite, Value
 from earnest.core.predicates import parse_conjunction
 
 Kind = Literal[
-    "difference", "association", "trend", "distribution", "interaction", "anomaly", "value"
+    "difference",
+    "association",
+    "trend",
+    "distribution",
+    "interaction",
+    "anomaly",
+    "value",
+    "rule",
+    "program",
+    "identity",
 ]
 Direction = Literal[
     "higher",
@@ -39,6 +48,9 @@ Direction = Literal[
     "negative-overall",
     "present",
     "equal",
+    "predicts",
+    "holds",
+    "equivalent",
 ]
 Statistic = Literal[
     "mean",
@@ -58,6 +70,12 @@ Statistic = Literal[
 DESCRIPTIVE: Final = ("anomaly", "value")
 """Kinds that say something of the rows at hand and nothing of a population: never `confirmed`."""
 
+FORMAL: Final = ("program", "identity")
+"""Kinds that speak of no table: what they are tested on is drawn anew for each test."""
+
+MOST_CODE: Final = 4000
+MOST_EXPRESSION: Final = 400
+
 FIRST_FIELDS: Final = (
     "kind",
     "table",
@@ -71,6 +89,19 @@ FIRST_FIELDS: Final = (
     "threshold",
 )
 """The fields of a claim in version 1 of `Finding`."""
+
+SECOND_FIELDS: Final = (
+    *FIRST_FIELDS,
+    "order",
+    "outcome_order",
+    "modifier",
+    "statistic",
+    "value",
+    "tolerance",
+    "where",
+    "count",
+)
+"""The fields of a claim in version 2 of `Finding`."""
 
 FIRST_DIRECTIONS: Final[Mapping[str, tuple[str, str]]] = {
     "difference": ("higher", "lower"),
@@ -115,6 +146,10 @@ FORMS: Final[Mapping[tuple[str, str], Form]] = {
     ("anomaly", "present"): _form(1, "where count"),
     ("value", "equal"): _form(1, "statistic value", "tolerance exposure where"),
     **_pair("value", "highest", "lowest", "statistic exposure group", "where"),
+    ("rule", "predicts"): _form(1, "program given", "threshold"),
+    ("rule", "holds"): _form(1, "program given threshold", "tolerance"),
+    ("program", "equivalent"): _form(1, "program reference inputs", "threshold"),
+    ("identity", "equal"): _form(1, "left right inputs"),
 }
 
 
@@ -146,6 +181,14 @@ class Claim(Value):
     - `value`: the outcome's `statistic` is `equal` to `value` (within `tolerance`, in its own
       units), or `highest` or `lowest` in `group` of all levels of the exposure. A `share` is that
       of the rows that satisfy `where`; a `correlation` is Pearson's, with the exposure.
+    - `rule`: `program` defines `f(row)`, where row maps the columns `given` to their cells. It
+      `predicts` the outcome better than a constant does; or it `holds`: it gives the outcome in
+      at least the share `threshold` of the rows (a number within `tolerance`).
+    - `program`: `program` and `reference`, which define `f` each, are `equivalent`: they give the
+      same on inputs drawn as `inputs` says, one entry an argument (`earnest.core.domains`); with
+      a threshold, on at least that share of them.
+    - `identity`: the expressions `left` and `right` (`earnest.core.expressions`) are `equal` for
+      all values that `inputs` gives their variables.
 
     `threshold`: the least absolute effect that is claimed, on the scale of the kind's trusted
     estimator (0 to 1); None claims a direction only. `subset` and `adjust_for` restrict the rows
@@ -154,7 +197,7 @@ class Claim(Value):
 
     kind: Kind
     table: str
-    outcome: str
+    outcome: str = ""
     exposure: str = ""
     direction: Direction
     group: str | None = None
@@ -170,6 +213,12 @@ class Claim(Value):
     tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     where: str = ""
     count: Annotated[int, Field(ge=0)] | None = None
+    given: tuple[str, ...] = ()
+    program: Annotated[str, Field(max_length=MOST_CODE)] = ""
+    reference: Annotated[str, Field(max_length=MOST_CODE)] = ""
+    inputs: tuple[str, ...] = ()
+    left: Annotated[str, Field(max_length=MOST_EXPRESSION)] = ""
+    right: Annotated[str, Field(max_length=MOST_EXPRESSION)] = ""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -177,16 +226,24 @@ class Claim(Value):
         if form is None:
             raise ValueError(f"a {self.kind} is {' or '.join(directions(self.kind))}")
         self._named(form.needs, form.may)
+        if self.formal != (not self.outcome) or self.formal != (not self.table):
+            no = "no " if self.formal else "a "
+            raise ValueError(f"a {self.kind} names {no}table and {no}column as its outcome")
         if self.versus is not None and self.versus == self.group:
             raise ValueError("a group can't differ from itself")
-        columns = [name for name in (self.outcome, self.exposure, self.modifier) if name]
+        columns = [c for c in (self.outcome, self.exposure, self.modifier, *self.given) if c]
         if len({*columns, *self.adjust_for}) != len(columns) + len(self.adjust_for):
-            raise ValueError("outcome, exposure, modifier, adjust_for must be different columns")
+            raise ValueError(
+                "outcome, exposure, modifier, given and adjust_for must be different columns"
+            )
         for levels in (self.order, self.outcome_order):
             if levels and (len(levels) < 2 or len(set(levels)) != len(levels)):
                 raise ValueError("an order names at least two levels, each once")
         if self.kind == "value":
             self._measurable()
+        for name in ("program", "reference"):
+            if (code := getattr(self, name)) and "def f(" not in code:
+                raise ValueError(f"a {name} defines the function f")
         parse_conjunction(self.subset)
         parse_conjunction(self.where)
         return self
@@ -199,7 +256,7 @@ class Claim(Value):
         what = f"a {self.kind} that is {self.direction}"
         if lacks := needs - given:
             raise ValueError(f"{what} names {', '.join(sorted(lacks))}")
-        if extra := given - needs - may - {"subset"}:
+        if extra := given - needs - may - (set() if self.formal else {"subset"}):
             raise ValueError(f"{what} has no place for {', '.join(sorted(extra))}")
         if self.versus is not None and self.group is None:
             raise ValueError("versus needs a group")
@@ -223,17 +280,30 @@ class Claim(Value):
         return self.kind in DESCRIPTIVE
 
     @property
+    def formal(self) -> bool:
+        """Whether it speaks of no table."""
+        return self.kind in FORMAL
+
+    @property
     def relational(self) -> bool:
         """Whether it relates the outcome to other columns: shuffling the outcome then ends it."""
-        return bool(self.exposure) and not self.descriptive
+        return bool(self.exposure or self.given) and not self.descriptive
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that it names, its predicates' apart: outcome first."""
-        named = (self.outcome, self.exposure, self.modifier, *self.adjust_for)
+        named = (self.outcome, self.exposure, self.modifier, *self.given, *self.adjust_for)
         return tuple(name for name in named if name)
 
+    @property
+    def complete(self) -> tuple[str, ...]:
+        """The columns of which a row has a cell where the claim speaks of it.
 
-_OPTIONAL = tuple(
+        A rule is asked of rows with missing cells too: it is given None.
+        """
+        return (self.outcome,) if self.given else self.columns
+
+
+_OPTIONAL: Final = tuple(
     name for name in Claim.model_fields if name not in ("kind", "table", "outcome", "direction")
 )

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 
 from earnest.core.canon import canonical, digest
 from earnest.core.frozen import Body
-from earnest.core.kinds import FIRST_FIELDS, Claim
+from earnest.core.kinds import FIRST_FIELDS, SECOND_FIELDS, Claim
 from earnest.core.predicates import Comparison, parse_conjunction
 from earnest.core.records import Word
 
@@ -72,6 +72,12 @@ def normal(claim: Claim) -> Claim:
     for name in ("subset", "where"):
         body[name] = " and ".join(map(_written, conditions(body[name])))
     body["adjust_for"] = tuple(sorted(claim.adjust_for))
+    body["given"] = tuple(sorted(claim.given))
+    for name in ("program", "reference"):
+        body[name] = "\n".join(filter(None, map(str.rstrip, body[name].splitlines())))
+    for one, other in (("program", "reference"), ("left", "right")):
+        if body[other] and body[other] < body[one]:
+            body[one], body[other] = body[other], body[one]
     if claim.threshold is not None:
         body["threshold"] = round(claim.threshold, _PLACES)
     _sort_columns(body)
@@ -176,7 +182,16 @@ def _written(one: Comparison) -> str:
 
 
 def _body(one: Claim) -> Body:
-    return {name: list(v) if isinstance(v, tuple) else v for name, v in one}
+    """Return a claim as JSON; a field that came after version 2 counts where it says something.
+
+    So what was derived of an older claim stays as it was.
+    """
+    body = {name: list(v) if isinstance(v, tuple) else v for name, v in one}
+    return {
+        name: value
+        for name, value in body.items()
+        if name in SECOND_FIELDS or value != _DEFAULTS[name]
+    }
 
 
 def _digest(body: Body) -> str:

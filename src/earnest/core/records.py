@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
 from earnest.core.errors import RecordError
 from earnest.core.frozen import Body, Finite, Hash, Record, Value
-from earnest.core.kinds import FIRST_DIRECTIONS, FIRST_FIELDS, Claim
+from earnest.core.kinds import FIRST_DIRECTIONS, FIRST_FIELDS, SECOND_FIELDS, Claim
 from earnest.core.predicates import parse_conjunction
 
 __all__ = [
+    "FRESH",
     "RECORDS",
     "WORDS",
     "Allocation",
@@ -62,6 +63,14 @@ def _finding_2(body: Body) -> Body:
     return body
 
 
+def _finding_3(body: Body) -> Body:
+    """From version 2: a claim had 18 fields, and spoke of a table; the new ones have defaults."""
+    claim = body.get("claim")
+    if not isinstance(claim, dict) or set(claim) not in (set(FIRST_FIELDS), set(SECOND_FIELDS)):
+        raise RecordError("not a finding of version 2: its claim has other fields")
+    return body
+
+
 class TableRef(Value):
     """A registered table as a task or a finding names it: never by path."""
 
@@ -71,6 +80,17 @@ class TableRef(Value):
     design: str
     rows: int
     columns: tuple[str, ...]
+
+
+FRESH: Final = TableRef(
+    name="",
+    table="sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    visible="sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    design="fresh",
+    rows=0,
+    columns=(),
+)
+"""Stands for the table where a claim speaks of none: its hash is that of no bytes."""
 
 
 class Task(Record):
@@ -114,8 +134,8 @@ class Finding(Record):
     """A claim with its evidence, before anyone else has looked at it."""
 
     record: ClassVar[str] = "finding"
-    version: ClassVar[int] = 2
-    upgrades: ClassVar[Mapping[int, Callable[[Body], Body]]] = {1: _finding_2}
+    version: ClassVar[int] = 3
+    upgrades: ClassVar[Mapping[int, Callable[[Body], Body]]] = {1: _finding_2, 2: _finding_3}
     claim: Claim
     evidence: Evidence
     exposure: Exposure
@@ -124,6 +144,12 @@ class Finding(Record):
     task: Hash
     table: TableRef
     prose: str = ""
+
+    @model_validator(mode="after")
+    def _of_its_table(self) -> Self:
+        if self.claim.formal != (self.table == FRESH):
+            raise ValueError("a claim of a table stands with it, one of none with `FRESH`")
+        return self
 
 
 class Check(Value):
