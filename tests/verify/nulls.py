@@ -12,8 +12,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import brentq
+from scipy.stats import norm
 
 from earnest.core.records import Claim
+from earnest.verify.rules import LEVEL, NUMBER
 
 Maker = Callable[[np.random.Generator], pd.DataFrame]
 
@@ -189,6 +192,92 @@ def _slopes(paired, slopes):
     return clustered(20, 16, make)
 
 
+RULE = {"given": ("x",), "program": "def f(row): ..."}  # what it said stands in the frame
+
+
+def given(make):
+    """The same frames with the column that the rule read."""
+    return lambda rng: make(rng).assign(x="1")
+
+
+def _as_often(rng, levels, groups=None):
+    """A rule of levels that is right in as many rows as the constant `a`, and not in the same ones.
+
+    It is right of most that is not `a` and wrong of some that is. In groups: of whole groups.
+    """
+    units = groups or 150
+    rest = (1 - 0.6) / (levels - 1)
+    y = rng.choice(levels, units, p=[0.6, *[rest] * (levels - 1)])
+    turned = rng.random(units) < np.where(y == 0, 0.3, 0.45)  # 0.6 * 0.3 = 0.4 * 0.45
+    said = np.where(y == 0, np.where(turned, 1, 0), np.where(turned, y, 0))
+    frame = pd.DataFrame({"y": np.array(list("abc"))[y], LEVEL: np.array(list("abc"))[said]})
+    if not groups:
+        return frame
+    frame = frame.loc[np.repeat(np.arange(groups), 8)].assign(g=np.repeat(np.arange(groups), 8))
+    noise = rng.random(len(frame)) < 0.2  # of a row alone, the same for rule and constant
+    return frame.assign(y=np.where(noise, "c", frame["y"]))
+
+
+def guessing(rng):
+    """Two levels that are as frequent, and a rule that knows nothing."""
+    return pd.DataFrame({"y": rng.choice(list("ab"), 60), LEVEL: rng.choice(list("ab"), 60)})
+
+
+def overshooting(draw):
+    """A rule that follows what it knows so far that its errors are those of the constant."""
+
+    def make(rng):
+        x, noise = draw(rng), draw(rng)
+        # y and y - said have one distribution: the rule turns the sign of what it knows.
+        return pd.DataFrame({"y": x + noise, NUMBER: 2 * x})
+
+    return make
+
+
+def lopsided(rng):
+    """A rule that is a little nearer in 4 of 5 rows, and much farther off in the others.
+
+    Of y ~ N(m, 1), with m = 0.3 in most rows and -1.2 in the others, it says 0.3 in the most, and
+    in the others what makes the mean absolute errors the same.
+    """
+    rare = rng.random(120) < 0.2
+    y = np.where(rare, -1.2, 0.3) + rng.normal(size=120)
+    return pd.DataFrame({"y": y, NUMBER: np.where(rare, _said_of_the_rare(), 0.3)})
+
+
+def _said_of_the_rare():
+    def error(off):
+        return 2 * norm.pdf(off) + off * (2 * norm.cdf(off) - 1)
+
+    def above(c):  # the share of outcomes above c, less a half
+        return 0.8 * norm.sf(c - 0.3) + 0.2 * norm.sf(c + 1.2) - 0.5
+
+    best = brentq(above, -1, 1)
+    gained = 0.8 * (error(best - 0.3) - error(0))
+    return -1.2 + brentq(lambda off: 0.2 * (error(off) - error(best + 1.2)) - gained, 0, 9)
+
+
+def _overshooting_groups(rng, g, level):
+    x = rng.normal(size=g.max() + 1)[g]
+    return pd.DataFrame({"y": level + x + 0.5 * rng.normal(size=len(g)), NUMBER: 2 * x})
+
+
+def holding(share, rows):
+    def make(rng):
+        y = rng.integers(0, 9, rows)
+        return pd.DataFrame({"y": y, NUMBER: np.where(rng.random(rows) < share, y, y + 1)})
+
+    return make
+
+
+def holding_groups(rng, g, level):
+    """In a part of the groups the rule always holds, in the others mostly not: 0.8 of all rows."""
+    whole = (rng.random(g.max() + 1) < 0.7)[g]
+    y = rng.integers(0, 9, len(g))
+    right = whole | (rng.random(len(g)) < 1 / 3)
+    return pd.DataFrame({"y": y, NUMBER: np.where(right, y, y + 1)})
+
+
 AB = {"exposure": "x", "group": "a"}
 MODIFIED = {"exposure": "x", "modifier": "m", "group": "a"}
 REVERSED = {"exposure": "x", "modifier": "m"}
@@ -305,8 +394,28 @@ NULLS = (
         _slopes(True, (0.5, 1.0)),
         "grouped:g",
     ),
+    *(
+        Case(f"rule, {name}", claim("rule", "predicts", **RULE), given(make), design)
+        for name, make, design in (
+            ("guessing", guessing, "iid"),
+            ("two levels", lambda rng: _as_often(rng, 2), "iid"),
+            ("three levels", lambda rng: _as_often(rng, 3), "iid"),
+            ("bell", overshooting(lambda rng: rng.normal(size=80)), "iid"),
+            ("heavy", overshooting(lambda rng: rng.standard_t(3, 80)), "iid"),
+            ("lopsided", lopsided, "iid"),
+            ("levels in groups", lambda rng: _as_often(rng, 2, 30), "grouped:g"),
+            ("numbers in groups", clustered(24, 8, _overshooting_groups), "grouped:g"),
+        )
+    ),
+    Case("rule, holds", claim("rule", "holds", threshold=0.8, **RULE), given(holding(0.8, 90))),
+    Case(
+        "rule, holds in groups",
+        claim("rule", "holds", threshold=0.8, **RULE),
+        given(clustered(40, 6, holding_groups)),
+        "grouped:g",
+    ),
 )
-"""In `few` and the last two rho, not the slope, is the same on both sides."""
+"""In `few` and the two `stronger` of groups rho, not the slope, is the same on both sides."""
 
 
 def shifted(rng):
@@ -336,6 +445,21 @@ def growing(rng):
 def _dependent_inside(rng, g, level):
     x = rng.integers(0, 3, len(g))
     return pd.DataFrame({"x": x, "y": level + 0.7 * (x == 1) + rng.normal(size=len(g))})
+
+
+def saying(column):
+    def make(rng):
+        x = rng.normal(size=150)
+        y = x + rng.normal(size=150)
+        if column == LEVEL:
+            return pd.DataFrame({"y": y > 0, LEVEL: x > 0})
+        return pd.DataFrame({"y": y, NUMBER: x})
+
+    return make
+
+
+def saying_groups(rng, g, level):
+    return pd.DataFrame({"y": level + 0.5 * rng.normal(size=len(g)), NUMBER: 0.8 * level})
 
 
 def _wider_groups(rng, g, level):
@@ -381,4 +505,13 @@ PLANTED = (
         _slopes(True, (3, 0.3)),
         "grouped:g",
     ),
+    Case("rule of levels", claim("rule", "predicts", **RULE), given(saying(LEVEL))),
+    Case("rule of numbers", claim("rule", "predicts", **RULE), given(saying(NUMBER))),
+    Case(
+        "rule in groups",
+        claim("rule", "predicts", **RULE),
+        given(clustered(30, 8, saying_groups)),
+        "grouped:g",
+    ),
+    Case("rule, holds", claim("rule", "holds", threshold=0.8, **RULE), given(holding(0.95, 150))),
 )

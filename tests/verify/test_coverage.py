@@ -6,9 +6,23 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import binom
-from tests.verify.nulls import AB, MODIFIED, claim, sides, text
+from tests.verify.nulls import (
+    AB,
+    MODIFIED,
+    RULE,
+    claim,
+    clustered,
+    given,
+    holding,
+    holding_groups,
+    saying,
+    saying_groups,
+    sides,
+    text,
+)
 
 from earnest.verify.estimate import Ask, answer
+from earnest.verify.rules import LEVEL, NUMBER
 
 
 def shift(d):
@@ -82,6 +96,8 @@ def levels_of(rows):
     return pd.DataFrame({"x": x, "y": rng.normal(size=rows) + 0.5 * x})
 
 
+PREDICTS = claim("rule", "predicts", **RULE)
+HOLDS = claim("rule", "holds", threshold=0.5, **RULE)
 CASES = {
     "difference": (claim("difference", "higher", **AB), two, "iid", lambda: shift(0.8)),
     "association": (claim("association", "positive", exposure="x"), line, "iid", lambda: rho(0.6)),
@@ -106,6 +122,21 @@ CASES = {
         sides((100, 100), (0.7, -0.2)),
         "iid",
         lambda: rho(0.7) - rho(0.2),
+    ),
+    "rule of levels": (PREDICTS, given(saying(LEVEL)), "iid", lambda: 0.5),
+    "rule of numbers": (PREDICTS, given(saying(NUMBER)), "iid", lambda: 1 - math.sqrt(0.5)),
+    "rule in groups": (
+        PREDICTS,
+        given(clustered(24, 8, saying_groups)),
+        "grouped:g",
+        lambda: 1 - math.sqrt(0.29 / 1.25),
+    ),
+    "rule, holds": (HOLDS, given(holding(0.9, 60)), "iid", lambda: 0.9),
+    "rule, holds in groups": (
+        HOLDS,
+        given(clustered(30, 6, holding_groups)),
+        "grouped:g",
+        lambda: 0.8,
     ),
 }
 

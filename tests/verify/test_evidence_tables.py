@@ -125,6 +125,16 @@ def test_only_measurements_change_their_units():
     assert measured(table, CLAIM.model_copy(update={"subset": "x > 4"})) == ("y",)
 
 
+def test_what_a_rule_reads_or_gives_keeps_its_labels_and_units():
+    body = {"kind": "rule", "table": "t", "direction": "predicts", "program": "def f(row): ..."}
+    reads = Claim(**body, outcome="y", given=("site", "x"))
+    assert set(renamings(frame(), reads, "iid", b"")) == {"id", "g"}
+    assert measured(frame(), reads) == ()
+    gives = Claim(**body, outcome="site", given=("x",))
+    assert set(renamings(frame(), gives, "iid", b"")) == {"id", "g"}
+    assert "site" in renamings(frame(), CLAIM, "iid", b"")
+
+
 def test_units_multiply_numbers_and_leave_the_rest():
     table = frame()
     table.loc[3, "y"] = "lost"

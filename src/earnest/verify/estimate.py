@@ -16,6 +16,7 @@ from earnest.verify.moderation import moderation
 from earnest.verify.monotone import monotone
 from earnest.verify.results import Ask, Estimate
 from earnest.verify.shape import shape, skew
+from earnest.verify.skill import follows, skill
 from earnest.verify.spread import spread
 from earnest.verify.units import NotTestableError, untestable
 
@@ -33,6 +34,8 @@ _BY_DIRECTION: Final[Mapping[str, Callable[[pd.DataFrame, Claim, str, Ask], Esti
     **dict.fromkeys(("positive-overall", "negative-overall"), reversal),
     "dependent": dependence,
     "different": shape,
+    "predicts": skill,
+    "holds": follows,
 }
 
 
@@ -48,8 +51,8 @@ def estimate(
 ) -> Estimate:
     """Estimate a claim's effect on the sealed rows and test it in the claimed direction.
 
-    `sealed`: text cells. `alpha`: the level that decides how many draws are made; None estimates
-    without testing. Raises `NotTestableError`.
+    `sealed`: text cells; of a rule, those that `rules.applied` gave. `alpha`: the level that
+    decides how many draws are made; None estimates without testing. Raises `NotTestableError`.
     """
     return answer(sealed, claim, design, Ask(alpha, seed))
 

@@ -79,15 +79,20 @@ def _shift_pandas() -> None:
     stamp.utcnow = classmethod(lambda cls: cls.fromtimestamp(time.time(), "UTC"))
 
 
-def main() -> None:
-    """Change the clocks, then become the other program."""
-    program = sys.argv[1]
+def shift(*, pandas: bool) -> None:
+    """Change the clocks of this process: pandas' too, which takes a while to import."""
     os.environ["TZ"] = ZONE
     time.tzset()
     _shift_time()
     _shift_datetime()
-    if b"pandas" in Path(program).read_bytes():
+    if pandas:
         _shift_pandas()
+
+
+def main() -> None:
+    """Change the clocks, then become the other program."""
+    program = sys.argv[1]
+    shift(pandas=b"pandas" in Path(program).read_bytes())
     sys.argv = sys.argv[1:]
     runpy.run_path(program, run_name="__main__")
 

@@ -5,7 +5,8 @@ renamed: those of text columns that neither the claim nor the script's own text 
 bijection that keeps their alphabetical order (a model's reference level is the first one), and
 never labels with digits or truth words; and the whole numbers of a column that only counts rows,
 order kept. Which numbers are scaled: outcome and exposure
-where they hold decimal fractions beyond 0 to 1; whole numbers may be counts, codes or years.
+where they hold decimal fractions beyond 0 to 1; whole numbers may be counts, codes or years. What a
+rule reads or gives is left as it is: a program may look inside a label, and its numbers have units.
 
 Not covered: a label in a script's text is left alone, whatever it is there for.
 """
@@ -136,7 +137,8 @@ def _texts(frame: pd.DataFrame, claim: Claim, script: bytes) -> dict[str, dict[s
     named = {claim.group, claim.versus, *claim.order, *claim.outcome_order, *literals}
     text = script.decode(errors="replace")
     found = {}
-    for column in frame.columns:
+    read = {*claim.given, claim.outcome} if claim.given else set()
+    for column in [name for name in frame.columns if name not in read]:
         levels = sorted(set(frame[column]) - {""})
         if not 1 < len(levels) <= _MOST_LEVELS or any(map(_speaks, levels)):
             continue
@@ -170,7 +172,7 @@ def measured(frame: pd.DataFrame, claim: Claim) -> tuple[str, ...]:
 
     restricted = {one.name for one in _conditions(claim)}
     found = []
-    for column in (claim.outcome, claim.exposure):
+    for column in () if claim.given else (claim.outcome, claim.exposure):
         if column in restricted or column not in frame.columns:
             continue
         values = pd.to_numeric(frame[column], errors="coerce")

@@ -17,6 +17,7 @@ from earnest.core.predicates import parse_conjunction
 from earnest.core.records import Check, Claim
 from earnest.verify.estimate import point
 from earnest.verify.monotone import ranked
+from earnest.verify.rules import OWN
 from earnest.verify.units import NotTestableError, chosen, strata_of
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def _tenths(rows: pd.DataFrame, design: str, seed: int) -> Iterator[npt.NDArray[
 
 def _named(claim: Claim) -> set[str]:
     text = parse_conjunction(claim.subset) + parse_conjunction(claim.where)
-    return {*claim.columns, *(comparison.name for comparison in text)}
+    return {*claim.columns, *OWN, *(comparison.name for comparison in text)}
 
 
 def _parts(

@@ -22,14 +22,18 @@ from earnest.verify.evidence_run import EvidenceError, run_script
 from earnest.verify.proofs_cases import Case
 from earnest.verify.proofs_evidence import EVIDENCE
 from earnest.verify.proofs_novelty import NOVELTY
+from earnest.verify.proofs_rules import RULES
 from earnest.verify.proofs_sealed import SEALED
 
 if TYPE_CHECKING:
     import pandas as pd
 
-CASES: Final = (*EVIDENCE, *SEALED, *NOVELTY)
+CASES: Final = (*EVIDENCE, *SEALED, *RULES, *NOVELTY)
 Examine = Callable[[Blobs, Tables, Finding, LedgerView, Catalogue], Verdict]
 _COLUMNS: Final = ("id", "site", "dose", "response")
+_CLAIM: Final = Claim(
+    kind="association", table="proof", outcome="response", exposure="dose", direction="positive"
+)
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,18 @@ def _table(slope: float, seed: int, *, defined: bool) -> pd.DataFrame:
     return frame.assign(id=range(500, 660), site=site)[list(_COLUMNS)]
 
 
-def _finding(case: Case, file: Path, sandbox: Sandbox, script: bytes) -> Finding:
+def _frames(case: Case) -> tuple[pd.DataFrame, pd.DataFrame]:
+    if case.setting is not None:
+        return case.setting.frames()
+    return (
+        _table(case.slope_visible, 1, defined=case.defined),
+        _table(case.slope_sealed, 5, defined=case.defined),
+    )
+
+
+def _finding(
+    case: Case, visible_rows: pd.DataFrame, file: Path, sandbox: Sandbox, script: bytes
+) -> Finding:
     visible = digest(file.read_bytes())
     try:
         results = run_script(sandbox, script, file.parent, 0)
@@ -129,13 +144,7 @@ def _finding(case: Case, file: Path, sandbox: Sandbox, script: bytes) -> Finding
     if case.forged:
         results["effect"] += 0.1
     return Finding(
-        claim=Claim(
-            kind="association",
-            table="proof",
-            outcome="response",
-            exposure="dose",
-            direction="positive",
-        ),
+        claim=case.setting.claim(visible_rows) if case.setting else _CLAIM,
         evidence=Evidence(
             script=digest(script),
             inputs={"proof.csv": visible},
@@ -151,9 +160,9 @@ def _finding(case: Case, file: Path, sandbox: Sandbox, script: bytes) -> Finding
             name="proof",
             table=digest(b"proof"),
             visible=digest(b"another table") if case.changed else visible,
-            design="iid",
-            rows=160,
-            columns=_COLUMNS,
+            design=case.setting.design if case.setting else "iid",
+            rows=len(visible_rows),
+            columns=tuple(visible_rows.columns),
         ),
     )
 
@@ -163,13 +172,12 @@ def prove(examine: Examine, sandbox: Sandbox, cases: tuple[Case, ...] = CASES) -
     for case in cases:
         with tempfile.TemporaryDirectory(prefix="earnest-proofs-") as name:
             bench = Workbench(Path(name))
-            visible = _table(case.slope_visible, 1, defined=case.defined)
-            sealed = _table(case.slope_sealed, 5, defined=case.defined)
+            visible, sealed = _frames(case)
             file = bench.write("proof", visible, sealed)
             blobs = BlobStore(bench.folder / "blobs")
             script = typed_in(case.script, file)
             blobs.put(script)
-            finding = _finding(case, file, sandbox, script)
+            finding = _finding(case, visible, file, sandbox, script)
             view = replace(bench, told=case.told(finding) if case.told else None)
             listed = {f"proofs, entry {n}": one for n, one in enumerate(case.listed, start=1)}
             yield Proof(case, examine(blobs, bench, finding, view, Catalogue(listed)))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from earnest.core.catalogue import Entry
 from earnest.core.history import ClosedBook
-from earnest.core.records import Finding, Word
+from earnest.core.records import Claim, Finding, Word
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 HONEST: Final = """
 import argparse, json, math, pathlib
@@ -39,14 +42,27 @@ def instead(code: str) -> str:
 
 
 @dataclass(frozen=True)
+class Setting:
+    """A table of its own and what is claimed of it.
+
+    `frames` makes the visible and the sealed rows, `claim` takes the visible ones.
+    """
+
+    frames: Callable[[], tuple[pd.DataFrame, pd.DataFrame]]
+    claim: Callable[[pd.DataFrame], Claim]
+    design: str = "iid"
+
+
+@dataclass(frozen=True)
 class Case:
     """A bundle and what must come of it: the word, and the check that decides.
 
     `slope_visible`, `slope_sealed`: by how much the response rises with the dose, in standard
     deviations of its noise. `forged`: the declared numbers are not the script's; `changed`: the
-    table is not the one handed out; `defined`: the response has no noise. `grade`, if given: how
-    new the claim must be found, and `names` stand in the reason, with a catalogue that has `listed`
-    and a model that was `told` the claim's questions.
+    table is not the one handed out; `defined`: the response has no noise. `setting`: another table
+    and another claim than that the response rises with the dose. `grade`, if given: how new the
+    claim must be found, and `names` stand in the reason, with a catalogue that has `listed` and a
+    model that was `told` the claim's questions.
     """
 
     name: str
@@ -64,3 +80,4 @@ class Case:
     names: str = ""
     listed: tuple[Entry, ...] = ()
     told: Callable[[Finding], ClosedBook] | None = None
+    setting: Setting | None = None

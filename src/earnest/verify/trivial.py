@@ -1,5 +1,8 @@
 """Claims that are true by construction: one column is made of the other.
 
+Of a rule, each of the columns that it is given is looked at; and one that `holds` must do so in
+more rows than a constant does.
+
 Decided on visible rows alone, before any error budget is allocated. Two columns count as one where
 every visible row fits: the same cells; a straight line through one of them, or through its
 logarithm, square, root or reciprocal, to within the rounding of the cells; the same order of at
@@ -18,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from earnest.core.columns import numbers
 from earnest.core.errors import UsageError
 from earnest.core.records import Check, Claim
+from earnest.verify.skill import constant_share
 from earnest.verify.units import NotTestableError, chosen, membership
 
 if TYPE_CHECKING:
@@ -46,19 +50,38 @@ def definitional(visible: pd.DataFrame, claim: Claim, design: str) -> str:
         rows = chosen(visible, claim)
     except NotTestableError:
         return ""
+    if claim.direction == "holds" and (why := _as_constant(rows, claim)):
+        return why
+    for other in claim.given or (claim.exposure,):
+        if why := _of_pair(rows, claim, other, design):
+            return why
+    return ""
+
+
+def _of_pair(rows: pd.DataFrame, claim: Claim, other: str, design: str) -> str:
+    """Return how the outcome and another column are made of each other; empty: they are not."""
     kind, _, group = design.partition(":")
-    columns = [claim.outcome, claim.exposure]
+    columns = [claim.outcome, other]
+    rows = rows.dropna(subset=columns)
     if kind == "grouped" and group in rows.columns:
         rows = rows.drop_duplicates(list({*columns, group}))
     if len(rows) < _LEAST_ROWS:
         return ""
-    y, x = rows[claim.outcome], rows[claim.exposure]
+    y, x = rows[claim.outcome], rows[other]
     how = _made(y, x, trend=claim.kind == "trend")
     if not how and claim.kind == "difference" and claim.group is not None:
         inside = membership(x, claim.group, claim.versus).dropna().astype(str)
         how = _made(y.loc[inside.index], inside, trend=False) if len(inside) >= _LEAST_ROWS else ""
-    about = f"`{claim.outcome}` and `{claim.exposure}` {how} on all {len(rows)} visible rows"
+    about = f"`{claim.outcome}` and `{other}` {how} on all {len(rows)} visible rows"
     return f"true by construction: {about}" if how else ""
+
+
+def _as_constant(rows: pd.DataFrame, claim: Claim) -> str:
+    """Return that a constant holds in as many rows as is claimed of a rule; empty: it does not."""
+    share = constant_share(rows, claim)
+    if share < (claim.threshold or 0.0):
+        return ""
+    return f"a constant gives `{claim.outcome}` in {share:.4g} of the visible rows too"
 
 
 def definition(visible: pd.DataFrame, claim: Claim, design: str) -> Check | None:

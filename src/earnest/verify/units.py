@@ -129,13 +129,13 @@ def strata_of(frame: pd.DataFrame, columns: tuple[str, ...]) -> pd.Series[int]:
 def chosen(frame: pd.DataFrame, claim: Claim) -> pd.DataFrame:
     """Return the rows of the subset in which all columns of a claim are there.
 
-    Raises `NotTestableError`.
+    Of a rule only its outcome must be. Raises `NotTestableError`.
     """
     for name in claim.columns:
         if name not in frame.columns:
             raise NotTestableError(f"the table has no column {name!r}")
     try:
-        return select(frame, claim.subset).dropna(subset=list(claim.columns))
+        return select(frame, claim.subset).dropna(subset=list(claim.complete))
     except UsageError as error:
         raise NotTestableError(str(error)) from error
 

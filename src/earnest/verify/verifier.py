@@ -10,7 +10,7 @@ import hashlib
 import hmac
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from earnest.core.catalogue import Catalogue
 from earnest.core.columns import read_cells
@@ -21,13 +21,18 @@ from earnest.sandbox.choose import require_isolation
 from earnest.verify.describe import described
 from earnest.verify.estimate import Estimate, estimate
 from earnest.verify.evidence import honesty
+from earnest.verify.evidence_rule import check_function
 from earnest.verify.evidence_run import Bench
 from earnest.verify.fragility import fragility
 from earnest.verify.novelty import novelty
 from earnest.verify.proofs import CASES, Proof, prove
 from earnest.verify.proofs_cases import Case
+from earnest.verify.rules import NotAFunctionError, applied
 from earnest.verify.trivial import definition
 from earnest.verify.units import NotTestableError, testable, untestable
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 VERSION: Final = "earnest-verify/3"
 _NOT_COVERED: Final = (
@@ -76,8 +81,8 @@ class Verifier:
         if trivial is not None:
             return _verdict(finding, seed, "inconclusive", trivial.detail, [trivial])
         checks = self._honesty(finding, seed)
-        if checks[-1].passed is False:
-            return _verdict(finding, seed, "invalid", checks[-1].detail, checks)
+        if stopped := _stopped(finding, seed, checks):
+            return stopped
         if finding.claim.descriptive:
             return self._described(finding, seed, checks)
         if not testable(finding):
@@ -88,7 +93,11 @@ class Verifier:
             return _verdict(finding, seed, "inconclusive", reason, checks)
         try:
             cells = read_cells(self.tables.sealed(finding.table.table))
+            cells = self.prepared(finding, cells, seed)
             found = estimate(cells, finding.claim, finding.table.design, alpha=alpha, seed=seed)
+        except NotAFunctionError as error:
+            checks.append(Check(name="function", passed=False, detail=str(error)))
+            return _verdict(finding, seed, "invalid", str(error), checks, alpha=alpha)
         except NotTestableError as error:
             checks.append(Check(name="sealed", passed=None, detail=str(error)))
             return _verdict(finding, seed, "inconclusive", str(error), checks, alpha=alpha)
@@ -100,6 +109,20 @@ class Verifier:
             reason = "; ".join([reason, *(check.detail for check in reported if not check.passed)])
         checks.append(decides)
         return _verdict(finding, seed, word, reason, checks, found, alpha)
+
+    def prepared(self, finding: Finding, cells: pd.DataFrame, seed: int) -> pd.DataFrame:
+        """Return rows as the estimator of a finding's claim takes them: a rule is applied to them.
+
+        Raises `NotTestableError`.
+        """
+        claim, design = finding.claim, finding.table.design
+        if not claim.given:
+            return cells
+        return applied(self.sandbox, claim, self._visible(finding), cells, design, seed)
+
+    def _visible(self, finding: Finding) -> pd.DataFrame:
+        folder = self.tables.visible(finding.table.table)
+        return read_cells(folder / f"{finding.table.name}.csv")
 
     def proofs(self, cases: tuple[Case, ...] = CASES) -> Iterator[Proof]:
         """Run this verifier on every case of the proofs. Raises `SandboxError`."""
@@ -120,17 +143,15 @@ class Verifier:
         if not finding.claim.relational:
             return None
         try:
-            folder = self.tables.visible(finding.table.table)
-            cells = read_cells(folder / f"{finding.table.name}.csv")
+            cells = self._visible(finding)
         except (UsageError, OSError):
             return None  # without its table there is no evidence either: what is asked next
         return definition(cells, finding.claim, finding.table.design)
 
     def _described(self, finding: Finding, seed: int, checks: list[Check]) -> Verdict:
         """Return the verdict on a claim about the visible rows, computed on them once more."""
-        folder = self.tables.visible(finding.table.table)
         try:
-            check = described(read_cells(folder / f"{finding.table.name}.csv"), finding.claim)
+            check = described(self._visible(finding), finding.claim)
         except NotTestableError as error:
             checks.append(Check(name="computes", passed=None, detail=str(error)))
             return _verdict(finding, seed, "inconclusive", str(error), checks)
@@ -143,8 +164,12 @@ class Verifier:
             script = self.blobs.get(finding.evidence.script)
         except RecordError as error:
             return [Check(name="script", passed=False, detail=str(error))]
+        claim, design = finding.claim, finding.table.design
         visible = self.tables.visible(finding.table.table)
-        return list(honesty(Bench(self.sandbox, script, visible, finding), seed))
+        checks = list(honesty(Bench(self.sandbox, script, visible, finding), seed))
+        if claim.given and checks[-1].passed is not False:
+            checks.append(check_function(self.sandbox, claim, self._visible(finding), design, seed))
+        return checks
 
 
 def judge(finding: Finding, found: Estimate, alpha: float) -> tuple[Word, str]:
@@ -161,6 +186,16 @@ def judge(finding: Finding, found: Estimate, alpha: float) -> tuple[Word, str]:
     if finding.claim.threshold is not None and low < least:
         return "inconclusive", f"the sealed interval reaches below the threshold {least:g}"
     return "confirmed", f"p = {found.p.p:.2g} on the sealed rows, within the budget of {alpha:.2g}"
+
+
+def _stopped(finding: Finding, seed: int, checks: list[Check]) -> Verdict | None:
+    """Return the verdict where evidence ends the matter: it failed, or a rule can't be applied."""
+    last = checks[-1]
+    if last.passed is False:
+        return _verdict(finding, seed, "invalid", last.detail, checks)
+    if last.name == "function" and last.passed is None:
+        return _verdict(finding, seed, "inconclusive", last.detail, checks)
+    return None
 
 
 def _capped(finding: Finding) -> str:
