@@ -18,7 +18,7 @@ from earnest.core.claims import sentence
 from earnest.core.errors import EarnestError, PredicateError, RecordError, ToolError
 from earnest.core.evidence import LIMITS, MOST_NUMBERS, OUT, evidence_job, evidence_numbers
 from earnest.core.jobs import DATA
-from earnest.core.kinds import Direction, Kind, Statistic
+from earnest.core.kinds import MOST_CODE, MOST_EXPRESSION, Direction, Kind, Statistic
 from earnest.core.likeness import claim_key
 from earnest.core.messages import Observation, ToolSpec
 from earnest.core.predicates import holds
@@ -34,6 +34,7 @@ from earnest.core.records import (
 )
 from earnest.tools.arguments import Arguments, legible
 from earnest.tools.python import tail, told
+from earnest.tools.rules import try_rule
 from earnest.tools.table import check_claim
 
 MOST_FINDINGS: Final = 24
@@ -45,9 +46,10 @@ class _Submission(Arguments):
         description="anomaly and value say something of the visible rows only: they are checked, "
         "but never confirmed."
     )
-    table: str = Field(description="The table's name.")
+    table: str = Field(default="", description="The table's name. None for program, identity.")
     outcome: str = Field(
-        description="A column: numeric, or with outcome_order; for dependent, any."
+        default="",
+        description="A column: numeric, or with outcome_order; for dependent or a rule, any.",
     )
     exposure: str = Field(
         default="",
@@ -60,7 +62,8 @@ class _Submission(Arguments):
         "or by itself right-skewed or left-skewed. interaction: outcome and exposure go together "
         "stronger or weaker where the modifier is the group; or positive-overall (negative within "
         "the modifier's values), negative-overall. anomaly: present. value: equal; highest or "
-        "lowest in the group."
+        "lowest in the group. rule: predicts (better than a constant); holds (in at least the "
+        "share threshold of the rows). program: equivalent. identity: equal."
     )
     group: str | None = Field(
         default=None,
@@ -80,12 +83,36 @@ class _Submission(Arguments):
     statistic: Statistic | None = Field(default=None, description="For a value: of the outcome.")
     value: float | None = Field(default=None, description="For a value that is equal.")
     value_tolerance: float | None = Field(
-        default=None, ge=0, description="How far the value may be off, in its own units."
+        default=None,
+        ge=0,
+        description="How far the value, or what a rule that holds gives, may be off, in its units.",
     )
     where: str = Field(
         default="", description="For an anomaly, or a share: which rows, such as: age > 120"
     )
     count: int | None = Field(default=None, ge=0, description="For an anomaly: how many rows.")
+    given: tuple[str, ...] = Field(
+        default=(), description="For a rule: the columns that it reads, the outcome not among them."
+    )
+    program: str = Field(
+        default="",
+        max_length=MOST_CODE,
+        description="Python that defines f. For a rule f(row): row maps the columns in given to a "
+        "number, a text or None; it returns the outcome, a number where the column holds numbers, "
+        "else a text; of nothing but its row. For a program: of its arguments (inputs).",
+    )
+    reference: str = Field(
+        default="", max_length=MOST_CODE, description="For a program: another one that defines f."
+    )
+    inputs: tuple[str, ...] = Field(
+        default=(),
+        description="For a program, its arguments; for an identity, its variables: what each is "
+        "drawn from, such as: n: integer 1..40",
+    )
+    left: str = Field(
+        default="", max_length=MOST_EXPRESSION, description="For an identity: one side, such as n*n"
+    )
+    right: str = Field(default="", max_length=MOST_EXPRESSION, description="The other side.")
     subset: str | None = Field(
         default=None, description="Only these rows, such as: age >= 40 and sex == 'f'"
     )
@@ -95,8 +122,9 @@ class _Submission(Arguments):
         ge=0,
         le=1,
         description="The least absolute effect that you claim: rank-biserial correlation for a "
-        "difference, Spearman's rho for an association or trend. Leave it out to claim a direction "
-        "only.",
+        "difference, Spearman's rho for an association or trend; the share of a constant's error "
+        "that a rule takes away. Leave it out to claim a direction only. For a rule that holds: in "
+        "at least which share of the rows.",
     )
     script: str = Field(min_length=1, description="The whole text of evidence.py.")
     supports: str = Field(
@@ -169,6 +197,7 @@ class SubmitFinding:
         ref = self._ref(asked.table)
         inputs = {f"{ref.name}.csv": self._handed_out(ref)}
         check_claim(claim, ref, self._file(ref))
+        note = try_rule(claim, self._file(ref), self.sandbox) if claim.kind == "rule" else ""
         results = self._results(asked.script)
         self._supported(asked.supports, results)
         evidence = Evidence(
@@ -190,7 +219,7 @@ class SubmitFinding:
         )
         self.queued[claim_key(claim)] = finding.id
         return Observation(
-            content=f"queued {finding.id}",
+            content=f"queued {finding.id}" + (f"; {note}" if note else ""),
             data={"finding": finding.body, "sentence": sentence(claim)},
         )
 

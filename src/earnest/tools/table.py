@@ -35,7 +35,7 @@ def check_claim(claim: Claim, ref: TableRef, file: Path) -> None:
         rows = select(read_cells(file), claim.subset)
         select(rows, claim.where)
         if not claim.descriptive:
-            rows = rows.dropna(subset=list(claim.columns))
+            rows = rows.dropna(subset=list(claim.complete))
         least = 1 if claim.descriptive else _LEAST_ROWS
         if len(rows) < least:
             raise ToolError(
@@ -54,7 +54,11 @@ def check_claim(claim: Claim, ref: TableRef, file: Path) -> None:
 
 def _numeric(claim: Claim) -> list[str]:
     """Return the columns of a claim that must hold numbers."""
-    if claim.kind == "anomaly" or claim.direction == "dependent" or claim.statistic in _COUNTED:
+    if (
+        claim.kind in ("anomaly", "rule")
+        or claim.direction == "dependent"
+        or claim.statistic in _COUNTED
+    ):
         return []
     found = [] if claim.outcome_order else [claim.outcome]
     of_levels = claim.group is not None and claim.direction not in _OF_MODIFIER
@@ -92,6 +96,8 @@ def _check_reach(rows: pd.DataFrame, claim: Claim, ref: TableRef) -> None:
     above 5 %.
     """
     kind, _, column = ref.design.partition(":")
+    if claim.direction == "holds":
+        _check_share(claim.threshold or 0.0, rows[column].nunique() if column else len(rows))
     if kind == "time" or claim.group is None:
         ways = math.inf if kind != "grouped" else 2.0 ** min(1000, rows[column].nunique())
     else:
@@ -101,6 +107,17 @@ def _check_reach(rows: pd.DataFrame, claim: Claim, ref: TableRef) -> None:
             f"even the clearest outcome could not reach p = {_LARGEST_SHARE:g}: too few units to "
             f"exchange, {ways:.0f} ways in the visible rows",
             mend="claim something of more rows, groups or levels",
+        )
+
+
+def _check_share(share: float, units: int) -> None:
+    """Refuse a rule that could hold in every unit, and still not show so large a share."""
+    if share**units > _LARGEST_SHARE:
+        most = math.floor(1000 * _LARGEST_SHARE ** (1 / units)) / 1000
+        raise ToolError(
+            f"even a rule that holds in all of {units} rows or groups could not reach p = "
+            f"{_LARGEST_SHARE:g} against a share of {share:g}",
+            mend=f"claim a share of at most {most:g}",
         )
 
 
