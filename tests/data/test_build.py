@@ -197,3 +197,20 @@ def test_a_later_verdict_takes_the_place_of_the_one_that_was_taught(tmp_path, bu
     manifest = build([(finding, later)], old[1], built / "old", tmp_path / "new", 0, mix=MIX)
     assert taught[0].verdict not in manifest.verdicts
     assert manifest.refused["inconclusive"] >= 1
+
+
+def test_a_claim_without_words_teaches_nothing_and_breaks_nothing(old, tmp_path):
+    findings, tables = old
+    about = {"table": "iris", "outcome": "petal_width"}
+    rule = {"given": ("sepal_length",), "program": "def f(row): return 1"}
+    wordless = [
+        Claim(kind="distribution", direction="wider", exposure="target", group="setosa", **about),
+        Claim(kind="rule", direction="predicts", **about, **rule),
+    ]
+    more = [*findings, *(found(one, number=900 + n) for n, one in enumerate(wordless))]
+    manifest = build(more, tables, None, tmp_path / "more", 0, mix=MIX)
+    assert manifest.refused["no wording for a claim of this form: rule"] == 1
+    told = {text for row in rows(tmp_path / "more") for text in row}
+    assert not any("def f" in text for text in told)
+    pair = ("iris", "petal_width", "sepal_length")
+    assert pair not in {fact.pair for fact in unclaimed(tables, more)}

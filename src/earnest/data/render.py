@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from earnest.core.facts import Fact, Found, Known, established, for_exam, levels, unclaimed
+from earnest.core.facts import Fact, Found, Known, established, for_exam, levels, pairs, unclaimed
+from earnest.core.kinds import FIRST_DIRECTIONS
 from earnest.core.records import TableRef
 from earnest.core.wording import ABSTENTION, answer, question, statement
 
@@ -68,7 +69,8 @@ def _contrasts(facts: Sequence[Fact], findings: Sequence[Found]) -> Iterator[Fac
     Where fewer than three levels are known, another level may be the same comparison seen from
     the other side, so none is asked about.
     """
-    claimed = {Fact.of(finding.claim).key for finding, _ in findings}
+    claims = (finding.claim for finding, _ in findings)
+    claimed = {Fact.of(claim).key for claim in claims if claim.kind in FIRST_DIRECTIONS}
     known = levels(findings)
     for fact in facts:
         bare = fact.model_copy(update={"effect": None, "interval": None})
@@ -113,7 +115,7 @@ def _crossed(
         "group": sorted({level for named in levels(findings).values() for level in named}),
     }
     names["exposure"] = names["outcome"]
-    touched = {Fact.of(finding.claim).pair for finding, _ in findings}
+    touched = {pair for finding, _ in findings for pair in pairs(finding.claim)}
     for fact in facts:
         slots = [*_SWAPPED, *(["group"] * 3 if fact.group else [])]
         for _ in range(round(count * shares.get(fact.key, 1.0))):
