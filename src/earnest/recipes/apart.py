@@ -206,8 +206,11 @@ def _replicate(root: Path, name: str, new: TableRef) -> Verdict:
             hmac.new(home.secret(), f"{name} {new.table}".encode(), hashlib.sha256).digest()[:6]
         )
         try:
+            rows = whole(new)
+            if finding.claim.given:
+                rows = _verifier(root).prepared(finding, rows, seed)
             later = replicated(
-                finding, current, whole(new), whole(finding.table), name=new.name, seed=seed
+                finding, current, rows, whole(finding.table), name=new.name, seed=seed
             )
         except NotTestableError as error:
             raise UsageError(str(error), mend="bring rows that the first table has not") from error

@@ -29,7 +29,7 @@ from earnest.core.protocols import Sandbox
 from earnest.core.records import Finding, Verdict
 from earnest.recipes.crate import SUMS, VERSION, Crate, rocrate, write
 from earnest.recipes.network import RECORDING
-from earnest.recipes.report import effects, rounded, shown
+from earnest.recipes.report import effects, programs, rounded, shown
 from earnest.sandbox.exchanges import Exchanges
 from earnest.tasks.registry import Registry
 from earnest.verify.evidence_run import close
@@ -86,6 +86,8 @@ def export(
     crate, left_out = Crate(), []
     crate.put("finding.json", finding.data, "the finding: its claim, its evidence, its author")
     crate.put("evidence.py", script, "the script that re-derives the claim, by the author")
+    for name, code in programs(finding.claim).items():
+        crate.put(f"{name}.py", code + "\n", f"the {name} that the claim is about, by the author")
     folder = Registry(home).visible(finding.table.table)
     for name, expected in finding.evidence.inputs.items():
         path = folder / Path(name).name

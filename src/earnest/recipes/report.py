@@ -5,6 +5,7 @@ Safe to open: every text is escaped, nothing is loaded, no script runs.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any, Final
 from earnest.core.claims import sentence
 from earnest.core.home import Home, write_whole
 from earnest.core.novelty import PARTS, read_novelty
-from earnest.core.records import WORDS, Finding, TableRef, Verdict
+from earnest.core.records import WORDS, Claim, Finding, TableRef, Verdict
 from earnest.recipes.figures import COLOURS, Effect, forest
 from earnest.tasks.registry import Registry
 
@@ -117,6 +118,17 @@ def _label(finding: Finding) -> str:
     return ", ".join((f"{claim.table}: {claim.outcome} {claim.direction}", *others))
 
 
+def programs(claim: Claim) -> dict[str, str]:
+    """Return the code that a claim is about, by what it is called there."""
+    found = {"rule" if claim.given else "program": claim.program, "reference": claim.reference}
+    return {name: code.strip("\n") for name, code in found.items() if code}
+
+
+def brief(said: str) -> str:
+    """Return a sentence with the code in it cut short, for a place where it stands in full too."""
+    return re.sub(r"«([^»]{60})[^»]*»", r"«\1 …»", said)
+
+
 def cards(home: Home, found: Sequence[Found]) -> list[dict[str, Any]]:
     """Return what a page says of each finding, confirmed ones first."""
     order = {word: place for place, word in enumerate(WORDS)}
@@ -124,7 +136,9 @@ def cards(home: Home, found: Sequence[Found]) -> list[dict[str, Any]]:
     return [
         {
             **row(finding, verdict),
+            "sentence": brief(sentence(finding.claim)),
             "record": finding,
+            "programs": programs(finding.claim),
             "checked": shown(verdict) if verdict else None,
             "how_new": how_new(verdict),
             "colour": COLOURS.get(verdict.word if verdict else "", "#333"),

@@ -21,7 +21,7 @@ from earnest.recipes.closed_book import whole_cost
 from earnest.recipes.ledger_verbs import ledger as ledger
 from earnest.recipes.ledger_verbs import retract
 from earnest.recipes.ledger_verbs import verifier as verifier
-from earnest.recipes.report import how_new, row, run_report, shown, spoken
+from earnest.recipes.report import brief, how_new, programs, row, run_report, shown, spoken
 from earnest.recipes.sandbox_verbs import sandbox as sandbox
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def _lines(found: Sequence[tuple[Finding, Verdict | None]], retracted: Collectio
     lines = []
     for finding, verdict in found:
         told = row(finding, verdict)
+        told["sentence"] = brief(told["sentence"])
         if finding.id in retracted:
             told["sentence"] = f"RETRACTED: {told['sentence']}"
         effect = "" if told["effect"] is None else f"  (effect {told['effect']:+g})"
@@ -325,8 +326,10 @@ def _shown(ledger: Any, home: Home, name: str) -> Answer:
         reason = f"RETRACTED by {gone.by}: {gone.why}\n{reason}"
     before = [f"  before: {one['word']}, then {one['because']}" for one in document["history"][:-1]]
     new = [f"how new: {line}"] if (line := how_new(told)) else []
-    said = [reason, *new, *before, *checks]
-    lines = [finding.id, sentence(finding.claim), *said, "", script.rstrip()]
+    lines = [finding.id, brief(sentence(finding.claim)), reason, *new, *before, *checks]
+    for name, code in programs(finding.claim).items():
+        lines += ["", f"its {name}:", code]
+    lines += ["", script.rstrip()]
     return 0, document, "\n".join(lines)
 
 
