@@ -226,9 +226,10 @@ class Claim(Value):
         if form is None:
             raise ValueError(f"a {self.kind} is {' or '.join(directions(self.kind))}")
         self._named(form.needs, form.may)
-        if self.formal != (not self.outcome) or self.formal != (not self.table):
-            no = "no " if self.formal else "a "
-            raise ValueError(f"a {self.kind} names {no}table and {no}column as its outcome")
+        if not self.formal and not self.outcome:
+            raise ValueError(f"a {self.kind} names a column as its outcome")
+        if self.formal and (self.table or self.outcome):
+            raise ValueError(f"a {self.kind} names no table and no column")
         if self.versus is not None and self.versus == self.group:
             raise ValueError("a group can't differ from itself")
         columns = [c for c in (self.outcome, self.exposure, self.modifier, *self.given) if c]
