@@ -56,11 +56,14 @@ def answers(
         began = time.monotonic()
         for place in order:
             left = total_s - (time.monotonic() - began)
-            if left <= 0:
-                raise CallTimeoutError(f"{len(inputs)} calls took longer than {total_s:g} s")
             try:
-                value = jailed.call([inputs[place]], timeout_s=min(call_s, left))
+                value = jailed.call([inputs[place]], timeout_s=max(0.0, min(call_s, left)))
                 found[place] = Answer(value)
+            except CallTimeoutError as error:
+                if left > call_s:
+                    raise
+                long = f"{len(inputs)} calls took longer than {total_s:g} s"
+                raise CallTimeoutError(long) from error
             except CandidateError as error:
                 found[place] = Answer(why=f"{error.name}: {error.text}")
             except NotDataError as error:
