@@ -63,3 +63,7 @@ class ToolError(EarnestError):
 
 class PredicateError(UsageError, ValueError):
     """A predicate or a subset outside the small language of `earnest.core.predicates`."""
+
+
+class ExpressionError(UsageError, ValueError):
+    """Outside the small languages of `earnest.core.expressions` and `earnest.core.domains`."""

@@ -12,6 +12,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
+from earnest.core.formal import check_formal
 from earnest.core.frozen import Finite, Value
 from earnest.core.predicates import parse_conjunction
 
@@ -226,10 +227,6 @@ class Claim(Value):
         if form is None:
             raise ValueError(f"a {self.kind} is {' or '.join(directions(self.kind))}")
         self._named(form.needs, form.may)
-        if not self.formal and not self.outcome:
-            raise ValueError(f"a {self.kind} names a column as its outcome")
-        if self.formal and (self.table or self.outcome):
-            raise ValueError(f"a {self.kind} names no table and no column")
         if self.versus is not None and self.versus == self.group:
             raise ValueError("a group can't differ from itself")
         columns = [c for c in (self.outcome, self.exposure, self.modifier, *self.given) if c]
@@ -242,17 +239,26 @@ class Claim(Value):
                 raise ValueError("an order names at least two levels, each once")
         if self.kind == "value":
             self._measurable()
+        self._readable()
+        return self
+
+    def _readable(self) -> None:
         for name in ("program", "reference"):
             if (code := getattr(self, name)) and "def f(" not in code:
                 raise ValueError(f"a {name} defines the function f")
         parse_conjunction(self.subset)
         parse_conjunction(self.where)
-        return self
+        if self.formal:
+            check_formal(self)
 
     def _named(self, needs: frozenset[str], may: frozenset[str]) -> None:
         """Refuse a claim that lacks what its form needs, or names what it has no place for."""
         if self.kind == "difference" and self.group is None:
             raise ValueError("a difference names a group")
+        if not self.formal and not self.outcome:
+            raise ValueError(f"a {self.kind} names a column as its outcome")
+        if self.formal and (self.table or self.outcome):
+            raise ValueError(f"a {self.kind} names no table and no column")
         given = {name for name in _OPTIONAL if getattr(self, name) not in (None, "", ())}
         what = f"a {self.kind} that is {self.direction}"
         if lacks := needs - given:

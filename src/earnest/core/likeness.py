@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Any, Final, Literal
 
 from earnest.core.canon import canonical, digest
+from earnest.core.formal import normal_formal
 from earnest.core.frozen import Body
 from earnest.core.kinds import FIRST_FIELDS, SECOND_FIELDS, Claim
 from earnest.core.predicates import Comparison, parse_conjunction
@@ -78,6 +79,8 @@ def normal(claim: Claim) -> Claim:
     for one, other in (("program", "reference"), ("left", "right")):
         if body[other] and body[other] < body[one]:
             body[one], body[other] = body[other], body[one]
+    if claim.formal:
+        body.update(normal_formal(claim))
     if claim.threshold is not None:
         body["threshold"] = round(claim.threshold, _PLACES)
     _sort_columns(body)
@@ -219,6 +222,8 @@ def _asked(one: Claim) -> Body:
     body["direction"] = min(one.direction, OPPOSITE.get(one.direction, one.direction))
     if body["direction"] == "highest":
         body["group"] = None  # which of them is highest
+    if one.formal:
+        body.pop("inputs", None)  # of which inputs, as of which rows
     return body | {"threshold": None, "subset": "", "adjust_for": []}
 
 
