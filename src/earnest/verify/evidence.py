@@ -28,7 +28,12 @@ _AGAIN: Final = 1.5
 
 
 def check_inputs(bench: Bench, _: int = 0) -> Iterator[Check]:
-    """The inputs hash to what the task handed out."""
+    """The inputs hash to what the task handed out; a claim of no table has none."""
+    if bench.finding.claim.formal:
+        none = not bench.finding.evidence.inputs
+        detail = "it reads no table" if none else "it names a table, and its claim does not"
+        yield Check(name="inputs", passed=none, detail=detail)
+        return
     now = digest((bench.visible / bench.file).read_bytes())
     declared = bench.finding.evidence.inputs.get(bench.file)
     same = now == bench.finding.table.visible == declared
@@ -204,6 +209,9 @@ CHECKS: Final[dict[str, Callable[[Bench, int], Iterator[Check]]]] = {
 }
 
 
+_OF_ANY: Final = ("inputs", "reproduces", "repeats")
+"""Checks that ask for no table."""
+
 _OF_EFFECTS: Final = ("planted", "part", "strength")
 """Checks that ask for an effect. What a claim says of these very rows need not hold of others."""
 
@@ -215,6 +223,8 @@ def honesty(bench: Bench, seed: int) -> Iterator[Check]:
     """
     for name, check in CHECKS.items():
         if bench.finding.claim.descriptive and name in _OF_EFFECTS:
+            continue
+        if bench.finding.claim.formal and name not in _OF_ANY:
             continue
         try:
             for outcome in check(bench, seed):

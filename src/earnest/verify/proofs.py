@@ -17,10 +17,11 @@ from earnest.core.catalogue import Catalogue
 from earnest.core.history import ClosedBook
 from earnest.core.home import BlobStore
 from earnest.core.protocols import Blobs, LedgerView, Sandbox, Tables
-from earnest.core.records import Author, Claim, Evidence, Finding, TableRef, Verdict
+from earnest.core.records import FRESH, Author, Claim, Evidence, Finding, TableRef, Verdict
 from earnest.verify.evidence_run import EvidenceError, run_script
 from earnest.verify.proofs_cases import Case
 from earnest.verify.proofs_evidence import EVIDENCE
+from earnest.verify.proofs_formal import FORMAL
 from earnest.verify.proofs_novelty import NOVELTY
 from earnest.verify.proofs_rules import RULES
 from earnest.verify.proofs_sealed import SEALED
@@ -28,7 +29,7 @@ from earnest.verify.proofs_sealed import SEALED
 if TYPE_CHECKING:
     import pandas as pd
 
-CASES: Final = (*EVIDENCE, *SEALED, *RULES, *NOVELTY)
+CASES: Final = (*EVIDENCE, *SEALED, *RULES, *FORMAL, *NOVELTY)
 Examine = Callable[[Blobs, Tables, Finding, LedgerView, Catalogue], Verdict]
 _COLUMNS: Final = ("id", "site", "dose", "response")
 _CLAIM: Final = Claim(
@@ -167,6 +168,12 @@ def _finding(
     )
 
 
+def _of_no_table(finding: Finding, claim: Claim) -> Finding:
+    """Return a finding with another claim, which speaks of no table."""
+    evidence = finding.evidence.model_copy(update={"inputs": {}})
+    return finding.model_copy(update={"claim": claim, "evidence": evidence, "table": FRESH})
+
+
 def prove(examine: Examine, sandbox: Sandbox, cases: tuple[Case, ...] = CASES) -> Iterator[Proof]:
     """Run a verifier on every case and yield what came of it. Raises `SandboxError`."""
     for case in cases:
@@ -178,6 +185,8 @@ def prove(examine: Examine, sandbox: Sandbox, cases: tuple[Case, ...] = CASES) -
             script = typed_in(case.script, file)
             blobs.put(script)
             finding = _finding(case, visible, file, sandbox, script)
+            if case.claim is not None:
+                finding = _of_no_table(finding, case.claim)
             view = replace(bench, told=case.told(finding) if case.told else None)
             listed = {f"proofs, entry {n}": one for n, one in enumerate(case.listed, start=1)}
             yield Proof(case, examine(blobs, bench, finding, view, Catalogue(listed)))

@@ -60,9 +60,9 @@ class Case:
     `slope_visible`, `slope_sealed`: by how much the response rises with the dose, in standard
     deviations of its noise. `forged`: the declared numbers are not the script's; `changed`: the
     table is not the one handed out; `defined`: the response has no noise. `setting`: another table
-    and another claim than that the response rises with the dose. `grade`, if given: how new the
-    claim must be found, and `names` stand in the reason, with a catalogue that has `listed` and a
-    model that was `told` the claim's questions.
+    and another claim than that the response rises with the dose. `claim`: one that speaks of no
+    table. `grade`, if given: how new the claim must be found, and `names` stand in the reason, with
+    a catalogue that has `listed` and a model that was `told` the claim's questions.
     """
 
     name: str
@@ -81,3 +81,4 @@ class Case:
     listed: tuple[Entry, ...] = ()
     told: Callable[[Finding], ClosedBook] | None = None
     setting: Setting | None = None
+    claim: Claim | None = None

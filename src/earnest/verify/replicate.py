@@ -5,6 +5,8 @@ a claim that has paid for its first one. What a later verdict may say: `replicat
 rows confirm it; `inconclusive`, where their interval excludes it, since two tests then contradict;
 else the claim stays `confirmed`, with a check that says that this did not replicate it.
 
+A claim of no table is tried again on inputs drawn anew; one that all inputs were tried on is not.
+
 Not covered: rows that stand in both tables in another notation or with another value are taken as
 new ones; whether the new rows come from the same population is for the reader to say.
 """
@@ -13,8 +15,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from earnest.core.inputs import count, parse_inputs
+from earnest.core.protocols import Sandbox
 from earnest.core.records import Check, Finding, Verdict
 from earnest.verify.estimate import Estimate, estimate
+from earnest.verify.formal import examined
+from earnest.verify.instances import MOST_LISTED
 from earnest.verify.units import NotTestableError
 from earnest.verify.verifier import VERSION, judge
 
@@ -72,6 +78,33 @@ def replicated(
     if word == "refuted":
         contradicts = f"confirmed before, and now contradicted: {reason}"
         return _later(finding, current, seed, "inconclusive", contradicts, check, found)
+    return current.model_copy(
+        update={
+            "checks": (*current.checks, check),
+            "reason": f"{current.reason}; not replicated {reason}",
+            "seed": seed,
+        }
+    )
+
+
+def redrawn(finding: Finding, current: Verdict, sandbox: Sandbox, *, seed: int) -> Verdict:
+    """Return the later verdict on a confirmed finding of no table, on inputs drawn anew.
+
+    `refuted` where one of them fails a claim of all inputs: one is enough. Raises
+    `NotTestableError`, `SandboxError`.
+    """
+    number = count([one.domain for one in parse_inputs(finding.claim.inputs)])
+    if number is not None and number <= MOST_LISTED:
+        raise NotTestableError(f"all {number} inputs were tried before: none is new")
+    judged = examined(finding.claim, sandbox, alpha=LEVEL, seed=seed)
+    reason = f"on inputs drawn anew: {judged.reason}"
+    check = judged.checks[-1].model_copy(update={"name": "replication", "detail": reason})
+    if judged.word == "confirmed" and judged.found is not None:
+        return _later(finding, current, seed, "replicated", reason, check, judged.found)
+    if judged.word == "refuted" and judged.found is not None:
+        word = "refuted" if finding.claim.threshold is None else "inconclusive"
+        contradicts = f"confirmed before, and now contradicted: {reason}"
+        return _later(finding, current, seed, word, contradicts, check, judged.found)
     return current.model_copy(
         update={
             "checks": (*current.checks, check),

@@ -69,6 +69,8 @@ def untestable(claim: Claim, design: str) -> str:
 
 def testable(finding: Finding) -> bool:
     """Say, without looking at any data, whether there is a valid test for this finding."""
+    if finding.claim.formal:
+        return True  # what it is tested on is drawn anew
     return finding.exposure == "sealed" and not untestable(finding.claim, finding.table.design)
 
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from earnest.core.catalogue import Catalogue
@@ -23,11 +25,13 @@ from earnest.verify.estimate import Estimate, estimate
 from earnest.verify.evidence import honesty
 from earnest.verify.evidence_rule import check_function
 from earnest.verify.evidence_run import Bench
+from earnest.verify.formal import NOT_COVERED, examined
 from earnest.verify.fragility import fragility
 from earnest.verify.novelty import novelty
 from earnest.verify.proofs import CASES, Proof, prove
 from earnest.verify.proofs_cases import Case
 from earnest.verify.rules import NotAFunctionError, applied
+from earnest.verify.sameness import built
 from earnest.verify.trivial import definition
 from earnest.verify.units import NotTestableError, testable, untestable
 
@@ -91,6 +95,15 @@ class Verifier:
         if alpha is None:
             reason = _USED_UP if ledger.used_up(finding) else "no error budget was allocated to it"
             return _verdict(finding, seed, "inconclusive", reason, checks)
+        if finding.claim.formal:
+            judged = examined(finding.claim, self.sandbox, alpha=alpha, seed=seed)
+            checks += judged.checks
+            return _verdict(finding, seed, judged.word, judged.reason, checks, judged.found, alpha)
+        return self._on_sealed_rows(finding, seed, checks, alpha)
+
+    def _on_sealed_rows(
+        self, finding: Finding, seed: int, checks: list[Check], alpha: float
+    ) -> Verdict:
         try:
             cells = read_cells(self.tables.sealed(finding.table.table))
             cells = self.prepared(finding, cells, seed)
@@ -140,6 +153,8 @@ class Verifier:
         return prove(examine, self.sandbox, cases)
 
     def _definition(self, finding: Finding) -> Check | None:
+        if finding.claim.formal:
+            return built(finding.claim)
         if not finding.claim.relational:
             return None
         try:
@@ -164,6 +179,11 @@ class Verifier:
             script = self.blobs.get(finding.evidence.script)
         except RecordError as error:
             return [Check(name="script", passed=False, detail=str(error))]
+        if finding.claim.formal:
+            with tempfile.TemporaryDirectory(prefix="earnest-verify-") as name:
+                empty = Path(name)
+                empty.chmod(0o755)
+                return list(honesty(Bench(self.sandbox, script, empty, finding), seed))
         claim, design = finding.claim, finding.table.design
         visible = self.tables.visible(finding.table.table)
         checks = list(honesty(Bench(self.sandbox, script, visible, finding), seed))
@@ -256,5 +276,5 @@ def _verdict(
         rows=found.rows if found else 0,
         estimator=found.name if found else "",
         verifier=VERSION,
-        not_covered=_NOT_COVERED if found else (),
+        not_covered=NOT_COVERED.get(finding.claim.kind, _NOT_COVERED) if found else (),
     )
