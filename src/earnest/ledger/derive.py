@@ -13,7 +13,7 @@ from earnest.core.claims import sentence
 from earnest.core.errors import LedgerError
 from earnest.core.history import ClosedBook, Retraction, Revision, Signature
 from earnest.core.likeness import claim_key, topic, topic_under
-from earnest.core.records import Allocation, Claim, Finding, Record, Verdict
+from earnest.core.records import FRESH, Allocation, Claim, Finding, Record, Verdict
 from earnest.ledger.search import names
 
 BEHIND: Final = 2
@@ -121,6 +121,8 @@ def _allocation(db: sqlite3.Connection, record: Allocation) -> None:
 
 
 def _look(db: sqlite3.Connection, table: str, principal: str, count: int) -> None:
+    if table == FRESH.table:
+        return  # there are no sealed rows to look at, and none to use up
     db.execute(
         "INSERT INTO look VALUES (?, ?, ?) "
         "ON CONFLICT DO UPDATE SET looks = looks + excluded.looks",

@@ -6,11 +6,13 @@ with one topic, and 20 by text. Not covered: kin further back than these.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from typing import Final
 
-from earnest.core.likeness import Related, contradict, like
+from earnest.core.formal import alone, sides
+from earnest.core.likeness import Related, contradict, like, normal
 from earnest.core.records import Claim, Finding, Verdict, Word
 from earnest.ledger.derive import place, short_key, short_topic, short_topic_under
 from earnest.ledger.search import search
@@ -57,13 +59,29 @@ def _relate(finding: Finding, other: Finding, word: Word, found: dict[str, Relat
 
 
 def _near(finding: Finding, other: Finding) -> bool:
-    """Say whether two claims speak of the same columns, whatever their tables are called."""
+    """Say whether two claims speak of the same columns, whatever their tables are called.
+
+    Those of no table: whether they share a program, or a side but for its variables' names.
+    """
+    if finding.claim.formal or other.claim.formal:
+        return bool(_parts(finding.claim) & _parts(other.claim))
     named = ({one.claim.outcome, one.claim.exposure} for one in (finding, other))
     return len({frozenset(one) for one in named}) == 1
 
 
+def _parts(claim: Claim) -> set[str]:
+    """Return what claims of no table may share: a program, or a side that is no mere name."""
+    if claim.kind == "identity":
+        return {alone(side) for side in sides(claim) if side.args}
+    one = normal(claim)
+    return {one.program, one.reference} - {""}
+
+
 def _words(claim: Claim) -> str:
     """Return the words of its sentence that `_near` asks for: the columns it is about."""
+    if claim.formal:
+        code = f"{claim.left} {claim.right} {claim.program} {claim.reference}"
+        return " ".join(dict.fromkeys(re.findall(r"[A-Za-z]\w+", code)))
     return f"{claim.outcome} {claim.exposure}"
 
 
