@@ -1,11 +1,13 @@
 """The `submit_finding` tool: a typed claim with a script that re-derives it, put in the queue.
 
 It checks that the claim fits the table, that the script runs on the visible rows as the contract
-of evidence says, and that the author's own predicate holds. It gives no verdict.
+of evidence says, and that the author's own predicate holds. A claim of no table is tried on a few
+inputs, and its script runs on an empty folder. It gives no verdict.
 """
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,7 @@ from earnest.core.messages import Observation, ToolSpec
 from earnest.core.predicates import holds
 from earnest.core.protocols import Blobs, Sandbox
 from earnest.core.records import (
+    FRESH,
     Author,
     Claim,
     Evidence,
@@ -33,6 +36,7 @@ from earnest.core.records import (
     Task,
 )
 from earnest.tools.arguments import Arguments, legible
+from earnest.tools.formal import check_formal_claim, check_readable
 from earnest.tools.python import tail, told
 from earnest.tools.rules import try_rule
 from earnest.tools.table import check_claim
@@ -99,18 +103,23 @@ class _Submission(Arguments):
         max_length=MOST_CODE,
         description="Python that defines f. For a rule f(row): row maps the columns in given to a "
         "number, a text or None; it returns the outcome, a number where the column holds numbers, "
-        "else a text; of nothing but its row. For a program: of its arguments (inputs).",
+        "else a text; of nothing but its row. For a program: of its arguments (inputs) alone; it "
+        "may import pure modules of the standard library.",
     )
     reference: str = Field(
         default="", max_length=MOST_CODE, description="For a program: another one that defines f."
     )
     inputs: tuple[str, ...] = Field(
         default=(),
-        description="For a program, its arguments; for an identity, its variables: what each is "
-        "drawn from, such as: n: integer 1..40",
+        description="For a program, its arguments in their order; for an identity, its variables: "
+        "what each is drawn from: n: integer 1..40; x: rational. Of a program also: x: number "
+        "-1..1; b: boolean; s: text 0..20; s: text 0..9 of 'ab'; v: list 0..8 of integer -9..9",
     )
     left: str = Field(
-        default="", max_length=MOST_EXPRESSION, description="For an identity: one side, such as n*n"
+        default="",
+        max_length=MOST_EXPRESSION,
+        description="For an identity: one side, of + - * / **, n!, binomial, fibonacci, gcd, lcm, "
+        "mod, floor, ceil, abs, min, max, sum(k**2, k, 1, n), product(k, k, 1, n).",
     )
     right: str = Field(default="", max_length=MOST_EXPRESSION, description="The other side.")
     subset: str | None = Field(
@@ -137,6 +146,7 @@ class _Submission(Arguments):
 
     def claim(self) -> Claim:
         """Return the claim. Raises `ToolError`."""
+        check_readable(self.kind, self.inputs, self.left, self.right)
         try:
             said = self.model_dump(include=set(Claim.model_fields) - {"tolerance"})
             return Claim(**{**said, "subset": self.subset or "", "tolerance": self.value_tolerance})
@@ -168,7 +178,8 @@ class SubmitFinding:
         "Submit one finding: a claim about a table and the script that re-derives it. The script "
         f"is run as: python evidence.py --data {DATA} --out {OUT} --seed {_SEED}. It reads the "
         f"table and writes {OUT}, a JSON object of 1 to {MOST_NUMBERS} named finite numbers; "
-        f"`supports` must hold of them. At most {MOST_FINDINGS} findings a run.",
+        "`supports` must hold of them. A program or an identity is about no table: its script "
+        f"finds an empty folder. At most {MOST_FINDINGS} findings a run.",
     )
 
     def __init__(
@@ -194,11 +205,7 @@ class SubmitFinding:
                 f"{MOST_FINDINGS} findings are queued, the most a run may submit",
                 mend="end the run with your summary",
             )
-        ref = self._ref(asked.table)
-        inputs = {f"{ref.name}.csv": self._handed_out(ref)}
-        check_claim(claim, ref, self._file(ref))
-        note = try_rule(claim, self._file(ref), self.sandbox) if claim.kind == "rule" else ""
-        results = self._results(asked.script)
+        ref, inputs, results, note = self._tried(claim, asked.script)
         self._supported(asked.supports, results)
         evidence = Evidence(
             script=self.blobs.put(asked.script.encode()),
@@ -223,6 +230,21 @@ class SubmitFinding:
             data={"finding": finding.body, "sentence": sentence(claim)},
         )
 
+    def _tried(
+        self, claim: Claim, script: str
+    ) -> tuple[TableRef, dict[str, str], dict[str, float], str]:
+        """Check a claim and run its script: its table, its inputs by hash, its numbers, a note."""
+        if claim.formal:
+            check_formal_claim(claim, self.sandbox)
+            with tempfile.TemporaryDirectory(prefix="earnest-evidence-") as empty:
+                Path(empty).chmod(0o755)
+                return FRESH, {}, self._results(script, Path(empty)), ""
+        ref = self._ref(claim.table)
+        inputs = {f"{ref.name}.csv": self._handed_out(ref)}
+        check_claim(claim, ref, self._file(ref))
+        note = try_rule(claim, self._file(ref), self.sandbox) if claim.kind == "rule" else ""
+        return ref, inputs, self._results(script, self.data), note
+
     def _ref(self, name: str) -> TableRef:
         for ref in self.submitter.task.tables:
             if ref.name == name:
@@ -243,9 +265,9 @@ class SubmitFinding:
             )
         return found
 
-    def _results(self, script: str) -> dict[str, float]:
-        """Run the script on the visible rows. Raises `ToolError`, `SandboxError`."""
-        job = evidence_job(script.encode(), self.data, _SEED)
+    def _results(self, script: str, data: Path) -> dict[str, float]:
+        """Run the script on a folder of tables. Raises `ToolError`, `SandboxError`."""
+        job = evidence_job(script.encode(), data, _SEED)
         result = self.sandbox.run(job)
         if not result.ok:
             said = tail(result.stderr or result.stdout, 2000)
