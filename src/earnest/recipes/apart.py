@@ -219,16 +219,52 @@ def _replicate(root: Path, name: str, new: TableRef) -> Verdict:
         return later
 
 
+def _redraw(root: Path, name: str) -> Verdict:
+    from earnest.ledger.ledger import Ledger
+    from earnest.verify.replicate import redrawn
+    from earnest.verify.units import NotTestableError
+
+    home = Home(root)
+    with Ledger(home.ledger, _keys(home)) as ledger:
+        finding, current = ledger.get(name, Finding), ledger.verdict(name)
+        if current is None or current.word not in ("confirmed", "replicated"):
+            word = "queued" if current is None else current.word
+            raise UsageError(f"{name} is {word}, and what is confirmed is tried again")
+        told = f"{name} again {len(ledger.history(name))}"
+        seed = hmac.new(home.secret(), told.encode(), hashlib.sha256).digest()[:6]
+        try:
+            later = redrawn(finding, current, _verifier(root).sandbox, seed=int.from_bytes(seed))
+        except NotTestableError as error:
+            raise UsageError(str(error)) from error
+        ledger.revise(later, kind="replication", why=later.reason)
+        ledger.stamp()
+        return later
+
+
+def redraw(home: Home, name: str) -> Verdict:
+    """Try a confirmed finding of no table on inputs drawn anew; return its later verdict.
+
+    Raises `UsageError` as `replicate` does, and where all inputs were tried before.
+    """
+    _may_sign(home)
+    with _pool(1) as pool:
+        return pool.submit(_redraw, home.root, name).result()
+
+
+def _may_sign(home: Home) -> None:
+    if KeyFolder(home.verifier).elsewhere():
+        raise UsageError(
+            "another account keeps the verifier's key", mend="run this under that account"
+        )
+
+
 def replicate(home: Home, name: str, new: TableRef) -> Verdict:
     """Test a confirmed finding on another registered table; return its later verdict.
 
     Raises `UsageError` for a finding that is not confirmed, for rows that can't test it, and where
     another account keeps the verifier's key.
     """
-    if KeyFolder(home.verifier).elsewhere():
-        raise UsageError(
-            "another account keeps the verifier's key", mend="run this under that account"
-        )
+    _may_sign(home)
     with _pool(1) as pool:
         return pool.submit(_replicate, home.root, name, new).result()
 

@@ -12,9 +12,11 @@ export, not of the run: whether it still gives the declared numbers is tried and
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib.metadata
 import re
-from collections.abc import Iterable, Mapping
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -83,12 +85,43 @@ def export(
     if out.exists():
         raise UsageError(f"{out} is there already", mend="name a new folder: --out DIR")
     script = home.blobs.get(finding.evidence.script)
-    crate, left_out = Crate(), []
+    crate, left_out = Crate(), list[str]()
     crate.put("finding.json", finding.data, "the finding: its claim, its evidence, its author")
     crate.put("evidence.py", script, "the script that re-derives the claim, by the author")
     for name, code in programs(finding.claim).items():
         crate.put(f"{name}.py", code + "\n", f"the {name} that the claim is about, by the author")
-    folder = Registry(home).visible(finding.table.table)
+    with _visible(home, finding) as folder:
+        left_out += _inputs(finding, folder, crate, most_mib)
+        image, differs = _in_the_jail(sandbox, script, folder, finding)
+    crate.put_json("results.json", dict(finding.evidence.results), "the declared numbers")
+    crate.put_json("verdict.json", told(finding, verdict), "the verdict, rounded to two digits")
+    if figure := effects([(finding, verdict)]):
+        crate.put("figure.svg", figure, "the effect on the sealed rows, with its interval")
+    left_out += _exchanges(home, finding.run, crate, most_mib)
+    crate.put_json("image.json", image, "the jail's Python and packages, and what they gave")
+    crate.put("requirements.txt", requirements(script, image["packages"]), "what to install")
+    crate.put("rerun.py", _template("rerun.py"), "checks all files, runs the script, compares")
+    _describe(crate, finding, verdict, image, differs, left_out, most_mib)
+    crate.put(SUMS, crate.sums(), "the hashes of all other files")
+    metadata = write(crate, finding, out)
+    hashes = {name: digest(data) for name, (data, _) in crate.files.items()}
+    return Exported(out, hashes, metadata, differs, tuple(left_out))
+
+
+@contextlib.contextmanager
+def _visible(home: Home, finding: Finding) -> Iterator[Path]:
+    """Yield the folder of what the author's script read: an empty one where it reads no table."""
+    if not finding.claim.formal:
+        yield Registry(home).visible(finding.table.table)
+        return
+    with tempfile.TemporaryDirectory(prefix="earnest-export-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+def _inputs(finding: Finding, folder: Path, crate: Crate, most_mib: float) -> list[str]:
+    """Put the script's inputs in; return what was too large. Raises `RecordError`."""
+    left_out = []
     for name, expected in finding.evidence.inputs.items():
         path = folder / Path(name).name
         data = path.read_bytes() if path.name == name and path.is_file() else b""
@@ -98,20 +131,7 @@ def export(
             left_out.append(name)
         else:
             crate.put(f"data/{name}", data, "the rows that the author could see")
-    crate.put_json("results.json", dict(finding.evidence.results), "the declared numbers")
-    crate.put_json("verdict.json", told(finding, verdict), "the verdict, rounded to two digits")
-    if figure := effects([(finding, verdict)]):
-        crate.put("figure.svg", figure, "the effect on the sealed rows, with its interval")
-    left_out += _exchanges(home, finding.run, crate, most_mib)
-    image, differs = _in_the_jail(sandbox, script, folder, finding)
-    crate.put_json("image.json", image, "the jail's Python and packages, and what they gave")
-    crate.put("requirements.txt", requirements(script, image["packages"]), "what to install")
-    crate.put("rerun.py", _template("rerun.py"), "checks all files, runs the script, compares")
-    _describe(crate, finding, verdict, image, differs, left_out, most_mib)
-    crate.put(SUMS, crate.sums(), "the hashes of all other files")
-    metadata = write(crate, finding, out)
-    hashes = {name: digest(data) for name, (data, _) in crate.files.items()}
-    return Exported(out, hashes, metadata, differs, tuple(left_out))
+    return left_out
 
 
 def told(finding: Finding, verdict: Verdict | None) -> dict[str, Any]:
@@ -237,6 +257,7 @@ def _describe(
         "sentence": " ".join(sentence(finding.claim).split()),
         "verdict": {"effect": None, "not_covered": (), "reason": "", **told(finding, verdict)},
         "id": finding.id,
+        "formal": finding.claim.formal,
         "author": " ".join(finding.author.model.split()),
         "run": finding.run,
         "python": image["python"],

@@ -26,6 +26,10 @@ def rounded(value: float | None) -> float | None:
     return None if value is None else float(f"{value:.2g}")
 
 
+def _whole(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.6g}")
+
+
 _OF_SEALED: Final = ("sealed", "fragility", "lurking", "replication")
 _WITHHELD: Final = {
     "inconclusive": "not significant on the sealed rows within its share of the error budget, or "
@@ -62,9 +66,11 @@ def shown(verdict: Verdict) -> Verdict:
 def row(finding: Finding, verdict: Verdict | None, *, retracted: bool = False) -> dict[str, Any]:
     """Return a finding as `run --json` and `findings list --json` print it.
 
-    One that was withdrawn has a key of its own, `retracted`. Numbers are as in `shown`.
+    One that was withdrawn has a key of its own, `retracted`. Numbers are as in `shown`, and of
+    claims of no table at six digits: they tell nothing of sealed rows.
     """
     verdict = shown(verdict) if verdict else None
+    told = _whole if finding.claim.formal else rounded
     interval = verdict.interval if verdict else None
     gone = {"retracted": True} if retracted else {}
     return gone | {
@@ -72,9 +78,9 @@ def row(finding: Finding, verdict: Verdict | None, *, retracted: bool = False) -
         "sentence": sentence(finding.claim),
         "claim": finding.claim.model_dump(mode="json"),
         "verdict": verdict.word if verdict else "queued",
-        "effect": rounded(verdict.effect) if verdict else None,
-        "interval": [rounded(bound) for bound in interval] if interval else None,
-        "p": rounded(verdict.p) if verdict else None,
+        "effect": told(verdict.effect) if verdict else None,
+        "interval": [told(bound) for bound in interval] if interval else None,
+        "p": told(verdict.p) if verdict else None,
     }
 
 
@@ -101,7 +107,7 @@ def spoken(found: Sequence[Found]) -> str:
 
 def effects(found: Sequence[Found]) -> str:
     """Draw the findings that have a sealed estimate, strongest verdicts first."""
-    told = [(finding, shown(verdict)) for finding, verdict in found if verdict]
+    told = [(f, shown(verdict)) for f, verdict in found if verdict and not f.claim.formal]
     rows = [
         Effect(_label(finding), verdict.effect, *verdict.interval, verdict.word)
         for finding, verdict in told
@@ -173,6 +179,10 @@ def assumptions(home: Home, tables: Sequence[TableRef]) -> list[dict[str, Any]]:
     ]
 
 
+def _tables(found: Sequence[Found]) -> list[TableRef]:
+    return [finding.table for finding, _ in found if not finding.claim.formal]
+
+
 def run_report(
     home: Home,
     run: str,
@@ -191,9 +201,7 @@ def run_report(
         "spoken": spoken(found),
         "figure": effects(found),
         "cards": cards(home, found),
-        "tables": sorted(
-            {(ref.name, ref.design, ref.rows) for ref in (*tables, *(f.table for f, _ in found))}
-        ),
+        "tables": sorted({(ref.name, ref.design, ref.rows) for ref in (*tables, *_tables(found))}),
         "assumed": assumptions(home, tables),
     }
     return write_page(home.runs / run / "report.html", "run.html", values)

@@ -250,15 +250,20 @@ def _finding(ledger: Any, name: str) -> Finding:
 def _verified_again(ledger: Any, home: Home, options: argparse.Namespace, say: Progress) -> Answer:
     from earnest.recipes import apart
 
-    if options.on is None:
-        raise UsageError("verifying again needs new rows", mend="name a table: --on FILE")
     finding = _finding(ledger, options.query)
-    (new,) = apart.seal(home, [options.on], design=finding.table.design, progress=say)
-    later = apart.replicate(home, finding.id, new)
+    if finding.claim.formal:
+        if options.on is not None:
+            raise UsageError("it speaks of no table", mend="leave --on away: inputs are drawn anew")
+        on, later = "", apart.redraw(home, finding.id)
+    elif options.on is None:
+        raise UsageError("verifying again needs new rows", mend="name a table: --on FILE")
+    else:
+        (new,) = apart.seal(home, [options.on], design=finding.table.design, progress=say)
+        on, later = new.table, apart.replicate(home, finding.id, new)
     document = {
         "version": 1,
         **row(finding, later),
-        "on": new.table,
+        "on": on,
         "reason": later.reason,
         "history": [verdict.word for verdict, _ in ledger.history(finding.id)],
     }
