@@ -61,6 +61,15 @@ def test_a_batch_is_stored_once_with_its_shares(ledger):
     assert ledger.alpha(batch[1].id) == share(2, [])
 
 
+def test_of_a_batch_those_before_a_finding_are_told_in_their_order(ledger):
+    other, *batch = finding("a", run="other"), *(finding(name) for name in "abc")
+    submit(ledger, other)
+    submit(ledger, *batch)
+    for place, one in enumerate(batch):
+        assert [found.id for found in ledger.batch(one)] == [found.id for found in batch[:place]]
+    assert list(ledger.batch(other)) == []
+
+
 def test_rejections_on_other_closed_tables_raise_the_share_and_no_others_do(ledger):
     first, open_one, same = (
         finding("a"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -138,6 +138,10 @@ class LedgerView(Protocol):
 
     def earlier(self, finding: Finding) -> tuple[str, Verdict] | None:
         """Return an earlier finding with the same claim on the same table, and its verdict."""
+        ...
+
+    def batch(self, finding: Finding) -> Iterable[Finding]:
+        """Return the findings of its run that were frozen before it, oldest first."""
         ...
 
     def related(self, finding: Finding) -> Sequence[Related]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 from earnest.core.canon import GENESIS
@@ -226,6 +226,16 @@ class Reader:
         name = self._same_claim(finding)
         verdict = self.verdict(name) if name and self.alpha(finding.id) is None else None
         return (name, verdict) if name and verdict else None
+
+    def batch(self, finding: Finding) -> Iterator[Finding]:
+        """Yield the findings of its run that were frozen before it, oldest first."""
+        rows = self._db.execute(
+            "SELECT f.seq FROM finding f JOIN record r ON r.id = ? "
+            "WHERE f.run = ? AND f.seq < r.seq ORDER BY f.seq",
+            (finding.id, finding.run),
+        ).fetchall()
+        for (seq,) in rows:
+            yield self._at(seq, Finding)
 
     def related(self, finding: Finding) -> list[Related]:
         """Return the earlier findings of other runs that a finding is like, the closest first."""
