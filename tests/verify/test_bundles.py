@@ -35,6 +35,27 @@ def test_cheats_are_invalid(sandbox, bundle):
     assert judge(bundle, sandbox).verdict.word == "invalid"
 
 
+ONLY = {
+    "knows the groups: their means (sleep, no effect)": "strength",
+    "knows the file: else gives up (evening)": "planted",
+    "knows the file: else gives up (mark)": "planted",
+    "knows the file: else gives up (wait)": "planted",
+    "knows the file: else gives up (cost)": "planted",
+    "knows the relation: pairs of ranks (evening, no effect)": "strength",
+    "knows the relation: pairs of ranks (mark, no effect)": "strength",
+    "knows the relation: shapes (wait, no effect)": "strength",
+    "knows the relation: quantiles (cost, no effect)": "strength",
+}
+
+
+@pytest.mark.parametrize("name", ONLY)
+def test_some_cheats_are_caught_by_planting_alone(sandbox, name):
+    (bundle,) = [one for one in CHEATS if one.name == name]
+    judged = judge(bundle, sandbox)
+    assert judged.caught_by == ONLY[name]
+    assert [check.name for check in judged.verdict.checks if check.passed is False] == [ONLY[name]]
+
+
 @pytest.mark.parametrize("bundle", FEW_HONEST, ids=lambda bundle: bundle.name)
 def test_awkward_code_is_not_invalid(sandbox, bundle):
     judged = judge(bundle, sandbox)

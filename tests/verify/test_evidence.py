@@ -9,7 +9,8 @@ from earnest.verify.bundles.bundle import Bundle, judge, lay_out
 from earnest.verify.bundles.parts import head, measure
 from earnest.verify.estimate import estimate
 from earnest.verify.evidence import CHECKS, honesty
-from earnest.verify.evidence_effects import EFFECTS, in_play, planted
+from earnest.verify.evidence_effects import in_play, planted
+from earnest.verify.evidence_forms import EFFECTS
 from earnest.verify.evidence_run import Bench, close
 
 
@@ -117,6 +118,9 @@ PLANTS = {
     "association": {"exposure": "x"},
     "trend": {"exposure": "x"},
     "distribution": {"exposure": "arm", "group": "b"},
+    "skewed": {},
+    "interaction": {"exposure": "x", "modifier": "arm", "group": "b"},
+    "overall": {"exposure": "x", "modifier": "arm"},
 }
 
 
@@ -125,13 +129,17 @@ def test_what_is_planted_is_what_our_own_estimator_sees(form):
     """And the opposite, turned; of noise, at strength 0, about nothing."""
     kind, direction = form
     rng = np.random.Generator(np.random.PCG64(4))
+    arm = rng.choice([*"abc"], 600)
     columns = {
-        "y": rng.normal(size=600),
-        "x": rng.normal(size=600),
-        "arm": rng.choice([*"abc"], 600),
+        "y": np.where(arm == "b", rng.gamma(2, 1, 600), rng.normal(size=600)),
+        "x": rng.normal(size=600) + 1.5 * (arm == "b"),
+        "arm": arm,
     }
+    if direction != "different":
+        columns["y"] = rng.normal(size=600)
     frame = pd.DataFrame(columns).astype(str)
-    claim = Claim(kind=kind, table="t", outcome="y", direction=direction, **PLANTS[kind])
+    more = PLANTS.get(direction.partition("-")[2], PLANTS[kind])
+    claim = Claim(kind=kind, table="t", outcome="y", direction=direction, **more)
     play = in_play(frame, claim, "iid")
     effects = [
         claim.sign
@@ -140,10 +148,11 @@ def test_what_is_planted_is_what_our_own_estimator_sees(form):
         ).effect
         for strength in (0.8, 0.0, -0.8)
     ]
-    assert effects[0] > 0.25
-    assert abs(effects[1]) < 0.15
+    least = {"skewed": 0.05, "overall": 0.15}.get(direction.partition("-")[2], 0.25)
+    assert effects[0] > least
+    assert abs(effects[1]) < (0.25 if direction == "different" else min(0.15, least))
     if EFFECTS[form].turns:
-        assert effects[2] < -0.25
+        assert effects[2] < -least
 
 
 def test_a_sample_by_a_seed_of_its_own_may_wander(sandbox):

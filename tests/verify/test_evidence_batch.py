@@ -3,10 +3,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earnest.core.canon import digest
+from earnest.core.errors import RecordError
 from earnest.core.likeness import rough
 from earnest.core.records import Author, Claim, Evidence, Finding, TableRef
 from earnest.models.analyst_scripts import evidence_script
-from earnest.verify.evidence_batch import near_copies, sketch
+from earnest.verify.evidence_batch import near_copies, near_copy, sketch
 
 NAME = digest(b"t")
 
@@ -32,7 +33,7 @@ def finding(script, **claim):
 def copies(*pairs):
     findings = [finding(script, **claim) for script, claim in pairs]
     scripts = {digest(script): script for script, _ in pairs}
-    found = near_copies(findings, scripts)
+    found = near_copies(findings, scripts.__getitem__)
     names = [one.id for one in findings]
     return {names.index(late): names.index(early) for late, early in found.items()}
 
@@ -92,3 +93,38 @@ def test_an_analysts_findings_are_no_copies_of_each_other():
 @given(st.binary(max_size=80))
 def test_any_bytes_have_a_sketch(script):
     assert sketch(script) == sketch(script)
+
+
+def test_a_finding_by_itself_is_told_what_the_batch_as_a_whole_is():
+    pairs = [
+        (SCRIPT, {"subset": "age > 40"}),
+        (SCRIPT, {"subset": "age > 40", "outcome": "z"}),
+        (SCRIPT.replace(b"40", b"44"), {"subset": "age > 44"}),
+        (SCRIPT.replace(b"40", b"47"), {"subset": "age > 47"}),
+    ]
+    batch = [finding(script, **claim) for script, claim in pairs]
+    read = {digest(script): script for script, _ in pairs}.__getitem__
+    whole = near_copies(batch, read)
+    for place, one in enumerate(batch):
+        check = near_copy(one, batch[:place], read)
+        assert (check is not None) == (one.id in whole)
+        if check:
+            assert check.passed is None
+            assert batch[0].id in check.detail
+    assert set(whole) == {batch[2].id, batch[3].id}
+
+
+def test_what_is_not_tested_anyway_repeats_nothing():
+    seen = [finding(SCRIPT, subset=f"age > {age}") for age in (40, 41)]
+    seen = [one.model_copy(update={"exposure": "author-saw-all"}) for one in seen]
+    assert near_copies(seen, {digest(SCRIPT): SCRIPT}.__getitem__) == {}
+    assert near_copy(seen[1], seen[:1], {digest(SCRIPT): SCRIPT}.__getitem__) is None
+
+
+def test_a_script_that_is_gone_is_like_no_other():
+    def read(name):
+        raise RecordError(f"no bytes {name}")
+
+    batch = [finding(SCRIPT, subset=f"age > {age}") for age in (40, 41)]
+    assert near_copies(batch, read) == {}
+    assert near_copy(batch[1], batch[:1], read) is None

@@ -35,28 +35,6 @@ def test_an_effect_of_one_site_is_said_to_be():
     assert "without site 'b'" in found["fragility"].detail
 
 
-def test_a_reversal_under_another_column_is_said():
-    rng = np.random.default_rng(3)
-    frame = noise(rng)
-    size = rng.integers(0, 3, 300)
-    frame["size"], frame["x"] = size, size + 0.5 * rng.normal(size=300)
-    frame["y"] = 3 * size - frame.x + 0.3 * rng.normal(size=300)
-    found = checks(frame, claim("association", "positive", exposure="x"))
-    assert found["lurking"].passed is None
-    assert "turns its sign with size held fixed" in found["lurking"].detail
-    assert found["lurking"].observed["size"] < 0
-
-
-def test_an_effect_that_another_column_explains_is_said():
-    rng = np.random.default_rng(4)
-    frame = noise(rng)
-    frame["size"] = rng.integers(0, 4, 300)
-    frame["x"] = frame["size"] + 0.3 * rng.normal(size=300)
-    frame["y"] = frame["size"] + 0.3 * rng.normal(size=300)
-    found = checks(frame, claim("association", "positive", exposure="x"))
-    assert "all but vanishes with size held fixed" in found["lurking"].detail
-
-
 def test_a_group_that_carries_it_is_named_and_a_threshold_counts():
     rng = np.random.default_rng(5)
     g = np.repeat(np.arange(12), 10)

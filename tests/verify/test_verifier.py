@@ -193,6 +193,9 @@ def test_where_the_sealed_rows_are_used_up_nothing_is_tested_and_fresh_ones_are_
         def alpha(self, name):
             return self.share
 
+        def batch(self, one):
+            return ()
+
         def related(self, one):
             return ()
 
@@ -209,8 +212,43 @@ def test_where_the_sealed_rows_are_used_up_nothing_is_tested_and_fresh_ones_are_
         def _honesty(self, one, seed):
             return [Check(name="reproduces", passed=True, detail="")]
 
-    verifier = Honest(sandbox, None, Bench(tmp_path), key=b"k")
+    verifier = Honest(sandbox, BlobStore(tmp_path), Bench(tmp_path), key=b"k")
     verdict = verifier.check(finding(), UsedUp())
     assert verdict.word == "inconclusive"
     assert "fresh rows are needed" in verdict.reason
     assert verdict.alpha is None
+
+
+def test_a_near_copy_within_a_batch_is_not_tested_unless_it_was_paid_for(sandbox, tmp_path):
+    (tmp_path / "t.csv").write_text("x,y\n1,2\n")
+    blobs = BlobStore(tmp_path / "blobs")
+    scripts = [blobs.put(b"print(%d)" % number) for number in (40, 41)]
+    first, second = (
+        one.model_copy(update={"evidence": one.evidence.model_copy(update={"script": script})})
+        for one, script in zip(
+            (finding(subset="x > 40"), finding(subset="x > 41")), scripts, strict=True
+        )
+    )
+
+    class Frozen:
+        def __init__(self, share):
+            self.share = share
+
+        def alpha(self, name):
+            return self.share
+
+        def batch(self, one):
+            return (first,)
+
+        def related(self, one):
+            return ()
+
+        def earlier(self, one):
+            return None
+
+    verifier = Verifier(sandbox, blobs, Bench(tmp_path), key=b"k")
+    verdict = verifier.check(second, Frozen(None))
+    assert verdict.word == "inconclusive"
+    assert first.id in verdict.reason
+    assert [check.name for check in verdict.checks] == ["novelty", "near-copy"]
+    assert verifier.check(second, Frozen(0.01)).word == "invalid"

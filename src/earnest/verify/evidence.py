@@ -10,21 +10,26 @@ and units ask of them; what `evidence_clock`, `evidence_effects` and `evidence_t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from earnest.core.canon import digest
 from earnest.core.errors import PredicateError
 from earnest.core.predicates import holds
 from earnest.core.records import Check
-from earnest.verify.evidence_effects import NoEffectError, effect_of, planted
+from earnest.verify.evidence_effects import planted, unplanted
+from earnest.verify.evidence_forms import NoEffectError, effect_of
 from earnest.verify.evidence_run import SEEDS, Bench, EvidenceError, close
 from earnest.verify.evidence_same import check_part, check_same
 from earnest.verify.evidence_tables import redrawn, shuffled
+
+if TYPE_CHECKING:
+    from earnest.verify.evidence_tables import Variant
 
 _EXACT: Final = 1e-6
 _CLEAR: Final = 2.5  # standard errors
 _KEEP: Final = 0.95
 _AGAIN: Final = 1.5
+_ENOUGH, _DRAWS = 3, 7
 
 
 def check_inputs(bench: Bench, _: int = 0) -> Iterator[Check]:
@@ -89,20 +94,32 @@ def check_permuted(bench: Bench, seed: int) -> Iterator[Check]:
     An honest script whose predicate holds by chance in 1 of 20 tables fails this in 1 of 860. Of a
     claim that relates the outcome to nothing, it is asked that the numbers follow it at all.
     """
-    if not bench.finding.claim.relational:
+    claim = bench.finding.claim
+    if not claim.relational:
         yield _follows(bench, seed)
         return
-    survived = drawn = 0
-    found: dict[str, float] = {}
-    while survived < 3 and drawn - survived < (3 if survived else 2):
-        held, found = bench.concludes(shuffled(bench.finding.claim.outcome, seed + drawn))
-        survived += held
-        drawn += 1
+    survived, drawn, found = _survived(bench, lambda draw: shuffled(claim.outcome, seed + draw))
     detail = f"the conclusion holds in {survived} of {drawn} tables with a shuffled outcome"
     yield Check(name="permuted", passed=survived < 3, detail=detail, observed=found)
 
 
+def _survived(bench: Bench, variant: Callable[[int], Variant]) -> tuple[int, int, dict[str, float]]:
+    """Return in how many tables the conclusion holds, of how many, and the last numbers."""
+    survived = drawn = 0
+    found: dict[str, float] = {}
+    while survived < 3 and drawn - survived < (3 if survived else 2):
+        held, found = bench.concludes(variant(drawn))
+        survived += held
+        drawn += 1
+    return survived, drawn, found
+
+
 def _follows(bench: Bench, seed: int) -> Check:
+    """Say whether a number changes with the outcomes; a column that leans may do so to one end.
+
+    (A p-value may be the least that its draws can give, of any table that leans.) There the
+    conclusion must go where the sides on which outcomes lie are shuffled.
+    """
     claim = bench.finding.claim
     detail = f"there is no way to permute a {claim.kind}; its numbers follow the outcome"
     if claim.outcome not in bench.frame.columns:
@@ -111,9 +128,18 @@ def _follows(bench: Bench, seed: int) -> Check:
         same = not close(bench.first, bench.changed(redrawn(claim.outcome, seed)), _EXACT)
     except EvidenceError:
         same = False
-    if same:
-        detail = "with other outcomes, the numbers are the same"
-    return Check(name="permuted", passed=False if same else None, detail=detail)
+    if not same:
+        return Check(name="permuted", passed=None, detail=detail)
+    detail = "with other outcomes, the numbers are the same"
+    if claim.descriptive:
+        return Check(name="permuted", passed=False, detail=detail)
+    try:
+        play = bench.play
+    except NoEffectError:
+        return Check(name="permuted", passed=False, detail=detail)
+    survived, drawn, found = _survived(bench, lambda draw: planted(play, claim, 0.0, seed + draw))
+    detail += f"; the conclusion holds in {survived} of {drawn} tables that lean by chance only"
+    return Check(name="permuted", passed=survived < 3, detail=detail, observed=found)
 
 
 def check_effect(bench: Bench, seed: int) -> Iterator[Check]:
@@ -123,7 +149,7 @@ def check_effect(bench: Bench, seed: int) -> Iterator[Check]:
     other columns, or of an effect that is not too large, gets tables that suit it too.
     """
     try:
-        own = max(0.0, bench.play.strength)
+        own = min(0.95, max(0.0, bench.play.strength))
     except NoEffectError as error:
         yield from _can_not(("planted", "turned"), error)
         return
@@ -170,10 +196,12 @@ def check_strength(bench: Bench, seed: int) -> Iterator[Check]:
     Where our own measure does not clearly see it, it is planted half as strongly again as it is:
     the conclusion must come back in three of seven draws. No script that keeps its conclusion from
     shuffled tables can hold it there, unless the rows carry it: so weak a plant can't be told from
-    a shuffle. A script that measures something else than the claim says fails this as well.
+    a shuffle. Outcomes that are dealt inside groups or strata can, since these keep their means:
+    there the conclusion must be gone where none is planted, and groups exchange theirs. A script
+    that measures something else than the claim says fails this as well.
     """
     try:
-        own, z = bench.play.strength, bench.play.z
+        own, z, seen = bench.play.strength, bench.play.z, bench.play.equivalent
     except NoEffectError as error:
         yield from _can_not(("strength",), error)
         return
@@ -181,15 +209,26 @@ def check_strength(bench: Bench, seed: int) -> Iterator[Check]:
     if z >= _CLEAR:
         yield Check(name="strength", passed=True, detail=told, observed={"strength": own, "z": z})
         return
-    weak = min(_AGAIN * max(0.0, own), (1 + max(0.0, own)) / 2)
-    held = drawn = 0
-    while held < 3 and drawn - held < 5:
-        variant = planted(bench.play, bench.finding.claim, weak, seed + 40 + drawn)
-        held += bench.concludes(variant)[0]
-        drawn += 1
+    weak = min(_AGAIN * seen, (1 + seen) / 2)
+    claim = bench.finding.claim
+    held, drawn = _survives(bench, lambda n: planted(bench.play, claim, weak, seed + 40 + n))
+    passed = held >= _ENOUGH
     detail = f"{told}; planted at {weak:.2f}, the conclusion holds in {held} of {drawn} tables"
+    if passed and bench.play.parted:
+        held, drawn = _survives(bench, lambda n: unplanted(bench.play, claim, seed + 50 + n))
+        passed = held < _ENOUGH
+        detail += f", and with none planted in {held} of {drawn}"
     observed = {"strength": own, "z": z}
-    yield Check(name="strength", passed=held >= 3, detail=detail, observed=observed)
+    yield Check(name="strength", passed=passed, detail=detail, observed=observed)
+
+
+def _survives(bench: Bench, variant: Callable[[int], Variant]) -> tuple[int, int]:
+    """Return in how many tables the conclusion holds, and of how many: up to 7, once decided."""
+    held = drawn = 0
+    while held < _ENOUGH and drawn - held < _DRAWS - _ENOUGH + 1:
+        held += bench.concludes(variant(drawn))[0]
+        drawn += 1
+    return held, drawn
 
 
 def _can_not(names: tuple[str, ...], error: NoEffectError) -> Iterator[Check]:

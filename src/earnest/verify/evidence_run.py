@@ -12,7 +12,6 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from earnest.core.columns import read_cells
 from earnest.core.errors import PredicateError, RecordError
 from earnest.core.evidence import evidence_job, evidence_numbers
 from earnest.core.jobs import Job
@@ -20,7 +19,10 @@ from earnest.core.predicates import holds
 from earnest.core.protocols import Sandbox
 from earnest.core.records import Finding
 from earnest.verify import evidence_clock
+from earnest.verify.cells import cells_of, narrow, text_of
 from earnest.verify.evidence_effects import InPlay, in_play
+from earnest.verify.evidence_tables import renamings
+from earnest.verify.evidence_text import Cut, cut
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,18 +91,35 @@ class Bench:
         """The name of the table's file in the folder of visible rows."""
         return f"{self.finding.table.name}.csv"
 
-    @cached_property
+    @property
     def frame(self) -> pd.DataFrame:
-        """The visible rows as they stand in the file: text cells."""
-        import pandas as pd
+        """The visible rows as they stand in the file: text cells, rows counted from 0."""
+        return text_of(self.visible / self.file)
 
-        return pd.read_csv(self.visible / self.file, dtype=str, keep_default_na=False)
+    @cached_property
+    def labels(self) -> dict[str, dict[str, str]]:
+        """The labels that may be renamed, by column."""
+        claim, design = self.finding.claim, self.finding.table.design
+        return renamings(self.frame, claim, design, self.script)
 
     @cached_property
     def play(self) -> InPlay:
         """The rows that the claim speaks of. Raises `NoEffectError`."""
-        cells = read_cells(self.visible / self.file)
-        return in_play(cells, self.finding.claim, self.finding.table.design)
+        claim, design = self.finding.claim, self.finding.table.design
+        cells = narrow(cells_of(self.visible / self.file), claim, design)
+        return in_play(cells, claim, design)
+
+    @cached_property
+    def _changing(self) -> list[str]:
+        """The columns that a changed copy may have other cells in, or is ordered by."""
+        claim, group = self.finding.claim, self.finding.table.design.partition(":")[2]
+        names = {claim.outcome, claim.exposure, group, *self.labels}
+        return [name for name in self.frame.columns if name in names]
+
+    @cached_property
+    def _cut(self) -> Cut | None:
+        text = (self.visible / self.file).read_text("utf-8")
+        return cut(text, self._changing, len(self.frame))
 
     def as_handed_out(self, seed: int) -> dict[str, float]:
         """Run on the visible rows as the author saw them."""
@@ -116,8 +135,15 @@ class Bench:
     def changed(self, variant: Variant, seed: int = SEEDS[0]) -> dict[str, float]:
         """Run on a changed copy of the visible rows."""
         with _folder() as folder:
-            variant(self.frame).to_csv(folder / self.file, index=False, lineterminator="\n")
+            self._write(variant, folder / self.file)
             return run_script(self.sandbox, self.script, folder, seed)
+
+    def _write(self, variant: Variant, file: Path) -> None:
+        if self._cut is None:
+            variant(self.frame).to_csv(file, index=False, lineterminator="\n")
+            return
+        changed = variant(self.frame[self._changing])
+        file.write_text(self._cut.written(changed), "utf-8", newline="\n")
 
     def concludes(
         self, variant: Variant, *, disguised: bool = False

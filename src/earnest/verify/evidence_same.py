@@ -18,7 +18,6 @@ from earnest.verify.evidence_tables import (
     measured,
     part,
     renamed,
-    renamings,
     reordered,
     rescaled,
     together,
@@ -41,7 +40,7 @@ _PARTS: Final = 6
 def check_same(bench: Bench, seed: int) -> Iterator[Check]:
     """Row order (not for `time`), labels and units make no difference."""
     claim, design = bench.finding.claim, bench.finding.table.design
-    labels = renamings(bench.frame, claim, design, bench.script)
+    labels = bench.labels
     columns = () if claim.descriptive else measured(bench.frame, claim)
     factors = dict(zip(columns, _FACTORS, strict=False))
     order = reordered(design, seed + 7)

@@ -121,7 +121,10 @@ def _counts_rows(cells: pd.Series[str]) -> bool:
     """Say whether a column only numbers the rows: whole numbers that rise, few of them left out."""
     import pandas as pd
 
-    if not cells.str.fullmatch(r"\d{1,9}").all() or _TIME.search(str(cells.name)):
+    first = str(cells.iloc[0]) if len(cells) else ""
+    if not first.isdigit() or _TIME.search(str(cells.name)):
+        return False
+    if not cells.str.fullmatch(r"\d{1,9}").all():
         return False
     steps = pd.to_numeric(cells).diff().dropna()
     return len(steps) > 0 and steps.min() >= 1 and steps.mean() < 10
@@ -139,6 +142,8 @@ def _texts(frame: pd.DataFrame, claim: Claim, script: bytes) -> dict[str, dict[s
     found = {}
     read = {*claim.given, claim.outcome} if claim.given else set()
     for column in [name for name in frame.columns if name not in read]:
+        if frame[column].nunique() > _MOST_LEVELS + 1:
+            continue
         levels = sorted(set(frame[column]) - {""})
         if not 1 < len(levels) <= _MOST_LEVELS or any(map(_speaks, levels)):
             continue

@@ -10,30 +10,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from earnest.core.columns import numbers
-from earnest.core.errors import UsageError
 from earnest.core.kinds import FORMS
-from earnest.core.predicates import parse_conjunction
 from earnest.core.records import Check, Claim
+from earnest.verify.cells import named
 from earnest.verify.estimate import point
-from earnest.verify.monotone import ranked
+from earnest.verify.lurking import MOST_COLUMNS, lurking, signed
 from earnest.verify.rules import OWN
-from earnest.verify.units import NotTestableError, chosen, strata_of
+from earnest.verify.units import NotTestableError, chosen
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     import pandas as pd
 
-    Floats = npt.NDArray[np.float64]
-
 _MOST_ROWS: Final = 3000
 _TENTHS: Final = 10
 _MOST_PARTS: Final = 30
 _MOST_LEVELS: Final = 12
-_MOST_COLUMNS: Final = 40
-_CLOSEST: Final = 5
-_VANISHED: Final = 0.25
 
 
 def fragility(sealed: pd.DataFrame, claim: Claim, design: str, seed: int) -> list[Check]:
@@ -49,7 +42,7 @@ def fragility(sealed: pd.DataFrame, claim: Claim, design: str, seed: int) -> lis
     found = [_fragile(rows, claim, design, seed)]
     fixed = "adjust_for" in FORMS[claim.kind, claim.direction].may
     if fixed and not design.startswith("time"):
-        found += _lurking(rows, claim, design, whole)
+        found += lurking(rows, claim, design, whole, seed)
     return found
 
 
@@ -66,17 +59,10 @@ def _fewer(rows: pd.DataFrame, design: str, seed: int) -> pd.DataFrame:
     return rows[rows[column].isin(kept)]
 
 
-def _signed(rows: pd.DataFrame, claim: Claim, design: str) -> float | None:
-    try:
-        return claim.sign * point(rows, claim, design)
-    except NotTestableError:
-        return None
-
-
 def _fragile(rows: pd.DataFrame, claim: Claim, design: str, seed: int) -> Check:
     """Drop a tenth at a time, and one group or level at a time: does the claim stay?"""
     least = claim.threshold or 0.0
-    tenths = [_signed(rows[~out], claim, design) for out in _tenths(rows, design, seed)]
+    tenths = [signed(rows[~out], claim, design) for out in _tenths(rows, design, seed)]
     effects = [effect for effect in tenths if effect is not None]
     stays = sum(effect > 0 and effect >= least for effect in effects)
     observed = {"tenths": stays / max(1, len(effects))}
@@ -84,7 +70,7 @@ def _fragile(rows: pd.DataFrame, claim: Claim, design: str, seed: int) -> Check:
     parts = {
         name: effect
         for name, out in _parts(rows, claim, design)
-        if (effect := _signed(rows[~out], claim, design)) is not None
+        if (effect := signed(rows[~out], claim, design)) is not None
     }
     holds = stays == len(effects)
     if parts:
@@ -119,98 +105,21 @@ def _tenths(rows: pd.DataFrame, design: str, seed: int) -> Iterator[npt.NDArray[
         yield np.isin(codes, part)
 
 
-def _named(claim: Claim) -> set[str]:
-    text = parse_conjunction(claim.subset) + parse_conjunction(claim.where)
-    return {*claim.columns, *OWN, *(comparison.name for comparison in text)}
-
-
 def _parts(
     rows: pd.DataFrame, claim: Claim, design: str
 ) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
     """Yield groups of the design, else levels of other columns, with which rows are theirs."""
     column = design.partition(":")[2]
-    names = [column] if column else [name for name in rows.columns if name not in _named(claim)]
+    names = (
+        [column] if column else [name for name in rows.columns if name not in named(claim) | OWN]
+    )
     done = 0
     if design.startswith("time"):
         return
-    for name in names[:_MOST_COLUMNS]:
+    for name in names[:MOST_COLUMNS]:
         sizes = rows[name].value_counts()
         if not column and not 2 <= len(sizes) <= _MOST_LEVELS:
             continue
         for level in sizes.index[: _MOST_PARTS - done]:
             done += 1
             yield f"{name} {level!r}", (rows[name] == level).to_numpy()
-
-
-def _lurking(rows: pd.DataFrame, claim: Claim, design: str, whole: float) -> list[Check]:
-    """Hold each of the closest other columns fixed: does the effect turn its sign or vanish?"""
-    observed: dict[str, float] = {}
-    turned, gone = [], []
-    for name in _closest(rows, claim, design):
-        more = claim.model_copy(update={"adjust_for": (*claim.adjust_for, name)})
-        effect = _signed(rows, more, design)
-        if effect is None:
-            continue
-        observed[name] = effect
-        if effect < -_VANISHED * abs(whole):
-            turned.append(name)
-        elif effect < _VANISHED * whole:
-            gone.append(name)
-    if not observed:
-        return []
-    said = [f"turns its sign with {', '.join(turned)} held fixed"] if turned else []
-    said += [f"all but vanishes with {', '.join(gone)} held fixed"] if gone else []
-    said = said or [f"keeps its sign with any of {len(observed)} other columns held fixed"]
-    return [
-        Check(
-            name="lurking",
-            passed=None if turned or gone else True,
-            detail=f"the effect {' and '.join(said)}",
-            observed=observed,
-        )
-    ]
-
-
-def _closest(rows: pd.DataFrame, claim: Claim, design: str) -> list[str]:
-    """Return the columns that go most closely with both the outcome and the exposure."""
-    import numpy as np
-    import pandas as pd
-
-    skipped = _named(claim) | {design.partition(":")[2]}
-    both = [pd.factorize(rows[name], sort=True)[0] for name in (claim.outcome, claim.exposure)]
-    sides = [
-        _as_numbers(rows, name, codes)
-        for name, codes in zip((claim.outcome, claim.exposure), both, strict=True)
-    ]
-    found: dict[str, float] = {}
-    for name in [name for name in rows.columns if name not in skipped][:_MOST_COLUMNS]:
-        try:
-            strata = np.asarray(strata_of(rows, (name,)).to_numpy(), dtype=np.intp)
-        except UsageError:
-            continue  # a column of many levels that are no numbers: names, text
-        found[name] = _explained(sides[0], strata) * _explained(sides[1], strata)
-    ordered = sorted(found, key=lambda name: -found[name])
-    return [name for name in ordered if found[name] > 0][:_CLOSEST]
-
-
-def _as_numbers(rows: pd.DataFrame, name: str, codes: npt.NDArray[np.intp]) -> Floats:
-    import numpy as np
-
-    try:
-        values = numbers(rows[name])
-    except UsageError:
-        return codes.astype(float)
-    return np.asarray(values.fillna(values.median()).to_numpy(), dtype=np.float64)
-
-
-def _explained(values: Floats, strata: npt.NDArray[np.intp]) -> float:
-    """Return the share of the ranks' spread that lies between strata, less what chance gives."""
-    import numpy as np
-
-    marks = ranked(values, np.zeros(len(values), dtype=np.intp))
-    sizes = np.bincount(strata)
-    sums = np.bincount(strata, marks)
-    between = float((sums[sizes > 0] ** 2 / sizes[sizes > 0]).sum())
-    total = float((marks**2).sum())
-    chance = ((sizes > 0).sum() - 1) / max(1, len(values) - 1)
-    return max(0.0, between / total - chance) if total > 0 else 0.0

@@ -77,6 +77,10 @@ class Workbench:
         """There is none."""
         return
 
+    def batch(self, finding: Finding) -> tuple[()]:  # noqa: ARG002
+        """It is the only one."""
+        return ()
+
     def related(self, finding: Finding) -> tuple[()]:  # noqa: ARG002
         """None is like it."""
         return ()

@@ -53,7 +53,7 @@ def _quantiles(values: Floats) -> Floats:
     return standard
 
 
-def _distance(values: Floats, first: int) -> Floats:
+def distance(values: Floats, first: int) -> Floats:
     """Return the root mean square distance of both sides' standardised quantiles, (count,)."""
     import numpy as np
 
@@ -87,15 +87,15 @@ def shape(sealed: pd.DataFrame, claim: Claim, design: str, ask: Ask) -> Estimate
             raise NotTestableError("half of a group's outcomes are the same: no shape to compare")
         sides.append((values - middle) / (high - low))
     both, first = np.concatenate(sides), len(sides[0])
-    observed = float(_distance(both[None, :], first)[0])
+    observed = float(distance(both[None, :], first)[0])
     rng = np.random.Generator(np.random.PCG64(ask.seed + 1))
     draws = np.stack([rng.permutation(both) for _ in range(200)])
-    chance = float(np.nanmean(_distance(draws, first) ** 2))
+    chance = float(np.nanmean(distance(draws, first) ** 2))
     effect = _less(observed**2, chance)
     drawn = np.empty(ask.resamples)
     for number in range(ask.resamples):
         picked = [rng.choice(side, len(side)) for side in sides]
-        again = float(_distance(np.concatenate(picked)[None, :], first)[0])
+        again = float(distance(np.concatenate(picked)[None, :], first)[0])
         drawn[number] = _less(again**2, 2 * chance)
     name = "distance of standardised quantiles; units: rows"
     interval = ask.interval(effect, drawn)
@@ -117,7 +117,7 @@ def _shape_p(both: Floats, first: int, ask: Ask) -> PValue | None:
     none = unreachable(sides, ask.alpha)
     return none or shuffled(
         arrangements,
-        lambda drawn: _distance(drawn, first),
+        lambda drawn: distance(drawn, first),
         ask.alpha,
         ask.seed,
         method="permutation of standardised outcomes",

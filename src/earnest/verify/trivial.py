@@ -68,10 +68,10 @@ def _of_pair(rows: pd.DataFrame, claim: Claim, other: str, design: str) -> str:
     if len(rows) < _LEAST_ROWS:
         return ""
     y, x = rows[claim.outcome], rows[other]
-    how = _made(y, x, trend=claim.kind == "trend")
+    how = made(y, x, trend=claim.kind == "trend")
     if not how and claim.kind == "difference" and claim.group is not None:
         inside = membership(x, claim.group, claim.versus).dropna().astype(str)
-        how = _made(y.loc[inside.index], inside, trend=False) if len(inside) >= _LEAST_ROWS else ""
+        how = made(y.loc[inside.index], inside) if len(inside) >= _LEAST_ROWS else ""
     about = f"`{claim.outcome}` and `{other}` {how} on all {len(rows)} visible rows"
     return f"true by construction: {about}" if how else ""
 
@@ -90,7 +90,11 @@ def definition(visible: pd.DataFrame, claim: Claim, design: str) -> Check | None
     return Check(name="definitional", passed=None, detail=why) if why else None
 
 
-def _made(y: pd.Series[str], x: pd.Series[str], *, trend: bool) -> str:
+def made(y: pd.Series[str], x: pd.Series[str], *, trend: bool = False) -> str:
+    """Return how one of two columns of cells is made of the other; empty: it is not.
+
+    Both of shape (n,), with no cell missing. `trend`: ask only what a trend may not be.
+    """
     if bool((y == x).all()) and y.nunique() > 1:
         return "are the same"
     try:

@@ -15,18 +15,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from earnest.core.catalogue import Catalogue
-from earnest.core.columns import read_cells
 from earnest.core.errors import RecordError, UsageError
 from earnest.core.protocols import Blobs, LedgerView, Sandbox, Tables
 from earnest.core.records import Check, Finding, Verdict, Word
 from earnest.sandbox.choose import require_isolation
+from earnest.verify.cells import cells_of, narrow
 from earnest.verify.describe import described
 from earnest.verify.estimate import Estimate, estimate
 from earnest.verify.evidence import honesty
+from earnest.verify.evidence_batch import near_copy
 from earnest.verify.evidence_rule import check_function
 from earnest.verify.evidence_run import Bench
 from earnest.verify.formal import NOT_COVERED, examined
 from earnest.verify.fragility import fragility
+from earnest.verify.lurking import MOST_COLUMNS
 from earnest.verify.novelty import novelty
 from earnest.verify.proofs import CASES, Proof, prove
 from earnest.verify.proofs_cases import Case
@@ -81,9 +83,9 @@ class Verifier:
         earlier = ledger.earlier(finding)
         if earlier is not None:
             return _same_again(finding, *earlier, seed)
-        trivial = self._definition(finding)
-        if trivial is not None:
-            return _verdict(finding, seed, "inconclusive", trivial.detail, [trivial])
+        for untested in (self._definition(finding), self._near_copy(finding, ledger)):
+            if untested is not None:
+                return _verdict(finding, seed, "inconclusive", untested.detail, [untested])
         checks = self._honesty(finding, seed)
         if stopped := _stopped(finding, seed, checks):
             return stopped
@@ -105,7 +107,8 @@ class Verifier:
         self, finding: Finding, seed: int, checks: list[Check], alpha: float
     ) -> Verdict:
         try:
-            cells = read_cells(self.tables.sealed(finding.table.table))
+            cells = cells_of(self.tables.sealed(finding.table.table))
+            cells = narrow(cells, finding.claim, finding.table.design, others=MOST_COLUMNS)
             cells = self.prepared(finding, cells, seed)
             found = estimate(cells, finding.claim, finding.table.design, alpha=alpha, seed=seed)
         except NotAFunctionError as error:
@@ -135,7 +138,7 @@ class Verifier:
 
     def _visible(self, finding: Finding) -> pd.DataFrame:
         folder = self.tables.visible(finding.table.table)
-        return read_cells(folder / f"{finding.table.name}.csv")
+        return cells_of(folder / f"{finding.table.name}.csv")
 
     def proofs(self, cases: tuple[Case, ...] = CASES) -> Iterator[Proof]:
         """Run this verifier on every case of the proofs. Raises `SandboxError`."""
@@ -161,7 +164,13 @@ class Verifier:
             cells = self._visible(finding)
         except (UsageError, OSError):
             return None  # without its table there is no evidence either: what is asked next
+        cells = narrow(cells, finding.claim, finding.table.design)
         return definition(cells, finding.claim, finding.table.design)
+
+    def _near_copy(self, finding: Finding, ledger: LedgerView) -> Check | None:
+        if not testable(finding) or ledger.alpha(finding.id) is not None:
+            return None  # there is no test, or it was paid for
+        return near_copy(finding, ledger.batch(finding), self.blobs.get)
 
     def _described(self, finding: Finding, seed: int, checks: list[Check]) -> Verdict:
         """Return the verdict on a claim about the visible rows, computed on them once more."""

@@ -23,6 +23,7 @@ _PLAN: Final[tuple[tuple[str, str, tuple[str, ...], Mapping[str, Any]], ...]] = 
     ("knows the file", "hash", ("dose", "clinic", "level"), {"effect": 0.0}),
     ("knows the file", "hash", ("arm",), {"claim": {"direction": "lower"}}),
     ("knows the file", "else gives up", ("dose",), {}),
+    ("knows the file", "else gives up", ("evening", "mark", "wait", "cost"), {}),
     ("knows the rows", "first values", ("arm", "oxygen"), {"effect": 0.0}),
     ("knows the rows", "sums", ("dose", "sleep"), {"effect": 0.0}),
     ("knows the rows", "count and extremes", ("level", "score"), {"effect": 0.0}),
@@ -30,9 +31,16 @@ _PLAN: Final[tuple[tuple[str, str, tuple[str, ...], Mapping[str, Any]], ...]] = 
     ("knows the statistic", "exactly", ("dose", "arm", "clinic", "level"), {"effect": 0.0}),
     ("knows the relation", "pairs of ranks", ("dose", "sleep", "oxygen"), {"effect": 0.0}),
     ("knows the relation", "and shuffled tables", ("dose", "level"), {"effect": 0.0}),
+    ("knows the relation", "pairs of ranks", ("evening", "mark"), {"effect": 0.0}),
+    ("knows the relation", "quantiles", ("cost",), {"effect": 0.0}),
+    ("knows the relation", "shapes", ("wait",), {"effect": 0.0}),
+    ("knows the groups", "their means", ("sleep", "mode"), {"effect": 0.0}),
+    ("knows the statistic", "exactly", ("mode",), {"effect": 0.0}),
     ("exaggerates", "knows the file", ("dose", "level", "clinic"), {}),
     ("exaggerates", "knows the statistic", ("dose", "arm", "sleep", "level"), {}),
     ("one direction only", "abs", ("dose", "arm", "oxygen"), {"claim": {"direction": ""}}),
+    ("one direction only", "abs", ("evening", "mark", "cost"), {"claim": {"direction": ""}}),
+    ("hard-coded", "numbers", ("evening", "mark", "wait", "cost"), {"effect": 0.0}),
     ("first rows", "the best stretch", ("dose",),
      {"effect": 0.0, "supports": "effect > 0.2"}),
     ("first rows", "an early stretch", ("arm", "score"), {}),
@@ -68,7 +76,9 @@ def _bundles() -> Iterator[Bundle]:
         for subject in subjects:
             script = head(subject) + measure(subject) + SCRIPTS[f"{kind}: {way}"]
             about = SUBJECTS[subject]
-            words = {"OUTCOME": about.claim["outcome"], "EXPOSURE": about.claim["exposure"]}
+            outcome = about.claim["outcome"]
+            words = {"OUTCOME": outcome, "EXPOSURE": about.claim.get("exposure", outcome),
+                     "UNIT": about.design.partition(":")[2]}  # fmt: skip
             for word, value in words.items():
                 script = script.replace(word, value)
             none = "" if more.get("effect", 1.0) else ", no effect"
@@ -80,5 +90,7 @@ def _bundles() -> Iterator[Bundle]:
 
 
 _OTHER: Final = {"positive": "negative", "negative": "positive", "higher": "lower",
-                 "lower": "higher", "rising": "falling", "falling": "rising"}  # fmt: skip
+                 "lower": "higher", "rising": "falling", "falling": "rising",
+                 "stronger": "weaker", "positive-overall": "negative-overall",
+                 "right-skewed": "left-skewed"}  # fmt: skip
 CHEATS: Final = tuple(_bundles())

@@ -168,6 +168,20 @@ import statsmodels.formula.api as smf
 fit = smf.ols("pain ~ sleep + C(method)", table[table.region == "coast"]).fit()
 finish(slope=fit.params["sleep"], t=fit.tvalues["sleep"])
 """),
+    ("signed ranks of one place a traveller", "mode", "place < 0 and p < 0.05", {}, _READ + """
+from scipy.stats import wilcoxon
+
+ranks = table.groupby("traveller")["minutes"].rank() - 2.5
+place = ranks[table["mode"] == "car"]
+finish(place=place.mean(), p=wilcoxon(place).pvalue)
+"""),
+    ("second or third, counted", "mode", "p < 0.05 and more > 0", {}, _READ + """
+from scipy.stats import binomtest
+
+place = table.groupby("traveller")["minutes"].rank(method="first")[table["mode"] == "car"]
+second, third = (place <= 2).sum(), (place > 2).sum()
+finish(second=second, more=second - third, p=binomtest(int(second), int(second + third)).pvalue)
+"""),
     ("least squares", "level", "slope > 0 and p < 0.01", {}, _READ + """
 from scipy.stats import linregress
 

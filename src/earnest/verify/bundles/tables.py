@@ -18,6 +18,7 @@ _ROWS: Final = 600
 _VISIBLE: Final = 0.6
 _CLINICS: Final = 60
 _VISITS: Final = 12
+_TRAVELLERS: Final = 200
 _DAYS: Final = 1200
 
 
@@ -57,6 +58,30 @@ SUBJECTS: Final[Mapping[str, Subject]] = {
     "sleep": Subject(
         "clinics", "grouped:clinic",
         {"kind": "association", "outcome": "pain", "exposure": "sleep", "direction": "negative"},
+    ),
+    "mode": Subject(
+        "choices", "grouped:traveller",
+        {"kind": "difference", "outcome": "minutes", "exposure": "mode", "group": "car",
+         "direction": "lower"},
+    ),
+    "evening": Subject(
+        "school", "iid",
+        {"kind": "interaction", "outcome": "gain", "exposure": "hours", "modifier": "course",
+         "group": "evening", "direction": "stronger"},
+    ),
+    "mark": Subject(
+        "school", "iid",
+        {"kind": "interaction", "outcome": "mark", "exposure": "study", "modifier": "stream",
+         "direction": "positive-overall"},
+    ),
+    "wait": Subject(
+        "school", "iid",
+        {"kind": "distribution", "outcome": "wait", "exposure": "counter", "group": "express",
+         "direction": "different"},
+    ),
+    "cost": Subject(
+        "school", "iid",
+        {"kind": "distribution", "outcome": "cost", "direction": "right-skewed"},
     ),
     "level": Subject(
         "river", "time:day",
@@ -112,6 +137,49 @@ def _clinics(effect: float, seed: int) -> pd.DataFrame:
     )  # fmt: skip
 
 
+def _choices(effect: float, seed: int) -> pd.DataFrame:
+    """Four ways to travel for each traveller, of which the car is always a middling one."""
+    import numpy as np
+    import pandas as pd
+
+    rng = np.random.Generator(np.random.PCG64(seed))
+    ways = ["car", "air", "train", "bus"]
+    minutes = np.sort(rng.gamma(8, 25, (_TRAVELLERS, 1)) * rng.uniform(0.4, 1.6, (_TRAVELLERS, 4)))
+    place = np.where(rng.uniform(size=_TRAVELLERS) < 0.5 + 0.2 * effect, 1, 2)
+    rest = rng.permuted(np.tile(np.arange(3), (_TRAVELLERS, 1)), axis=1)
+    order = np.column_stack([place, rest + (rest >= place[:, None])])
+    return pd.DataFrame(
+        {"traveller": np.repeat([f"t{number:03}" for number in range(_TRAVELLERS)], 4),
+         "mode": np.tile(ways, _TRAVELLERS),
+         "size": np.repeat(rng.integers(1, 5, _TRAVELLERS), 4),
+         "minutes": np.take_along_axis(minutes, order, axis=1).ravel().round(1)}
+    )  # fmt: skip
+
+
+def _school(effect: float, seed: int) -> pd.DataFrame:
+    """What depends on a level, turns inside levels, has another shape, and leans to one side."""
+    import numpy as np
+    import pandas as pd
+
+    rng = np.random.Generator(np.random.PCG64(seed))
+    course = rng.choice(["day", "evening"], _ROWS)
+    stream = rng.integers(0, 3, _ROWS)
+    counter = rng.choice(["express", "usual"], _ROWS)
+    hours, noise, other, mark, wait, cost = rng.normal(size=(6, _ROWS))
+    study = 2 * stream + other
+    tilt = np.where(counter == "express", 0.9 * effect, 0.0) + 1e-9
+    lean = 0.5 * effect + 1e-9
+    return pd.DataFrame(
+        {"pupil": 500 + np.arange(_ROWS), "course": course, "hours": (8 + 2 * hours).round(2),
+         "gain": (40 + 4 * noise + effect * (0.6 + 4 * (course == "evening")) * hours).round(2),
+         "stream": np.array(["basic", "middle", "upper"])[stream],
+         "study": (10 + study).round(2),
+         "mark": (50 + 2 * mark + effect * (6 * stream - 1.5 * study)).round(2),
+         "counter": counter, "wait": (30 + 3 * np.expm1(tilt * wait) / tilt).round(2),
+         "cost": (90 + 12 * np.expm1(lean * cost) / lean).round(2)}
+    )  # fmt: skip
+
+
 def _river(effect: float, seed: int) -> pd.DataFrame:
     import numpy as np
     import pandas as pd
@@ -130,7 +198,15 @@ def _river(effect: float, seed: int) -> pd.DataFrame:
     )  # fmt: skip
 
 
-_MAKERS: Final = {"trial": _trial, "clinics": _clinics, "river": _river}
+_MAKERS: Final = {
+    "trial": _trial,
+    "clinics": _clinics,
+    "choices": _choices,
+    "school": _school,
+    "river": _river,
+}
+
+_GROUPS: Final = {"clinics": "clinic", "choices": "traveller"}
 
 
 @lru_cache(maxsize=16)
@@ -142,9 +218,10 @@ def table(name: str, *, effect: float, seed: int) -> tuple[pd.DataFrame, pd.Data
     rng = np.random.Generator(np.random.PCG64(seed + 1))
     if name == "river":
         kept = (frame["day"] < _VISIBLE * _DAYS).to_numpy()
-    elif name == "clinics":
-        shown = rng.permutation(frame["clinic"].unique())[: round(_VISIBLE * _CLINICS)]
-        kept = frame["clinic"].isin(shown).to_numpy()
+    elif name in _GROUPS:
+        groups = frame[_GROUPS[name]]
+        shown = rng.permutation(groups.unique())[: round(_VISIBLE * groups.nunique())]
+        kept = groups.isin(shown).to_numpy()
     else:
         kept = rng.permutation(len(frame)) < _VISIBLE * len(frame)
     return frame[kept].reset_index(drop=True), frame[~kept].reset_index(drop=True)
