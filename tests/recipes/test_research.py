@@ -20,6 +20,7 @@ from earnest.models.scripted import ScriptedModel, say, use
 from earnest.recipes import apart
 from earnest.recipes.research import conclude, explore, make_task
 from earnest.tasks.registry import Registry
+from earnest.verify.evidence_batch import near_copies
 from earnest.verify.units import testable as is_testable
 
 MARK = "987.25"
@@ -88,6 +89,61 @@ def test_an_author_in_a_jail_saw_what_is_visible(home: Home, ref: TableRef, sand
     result = explore(home, "r", task, model, sandbox, lambda _: None)
     assert result.status == "done", result
     assert {finding.exposure for finding in result.findings} == {"sealed"}
+
+
+def test_an_analysts_findings_repeat_none_of_their_batch(
+    home: Home, tmp_path: Path, sandbox: Sandbox
+) -> None:
+    drawn = [(n * 37 % 101, n * 11 % 17, n * 7 % 13, n % 3) for n in range(300)]
+    rows = [f"{a + c},{b + c},{a + b},{c + a / 9},{'xyz'[d]}" for a, b, c, d in drawn]
+    (tmp_path / "wide.csv").write_text("\n".join(["p,q,r,s,t", *rows]) + "\n")
+    ref = Registry(home).seal(tmp_path / "wide.csv", design="iid")
+    task, model = make_task("What is going on?", [ref]), Analyst(12)
+    batch = explore(home, "r", task, model, sandbox, lambda _: None).findings
+    assert len(batch) > 3
+    assert near_copies(batch, home.blobs.get) == {}
+
+
+def test_of_near_copies_the_first_is_tested_and_paid_for(
+    home: Home, tmp_path: Path, sandbox: Sandbox
+) -> None:
+    rows = ["a,b", *(f"{n * 37 % 101},{n * 11 % 17}" for n in range(200))]
+    (tmp_path / "made.csv").write_text("\n".join(rows) + "\n")
+    ref = Registry(home).seal(tmp_path / "made.csv", design="iid")
+    task = make_task("What is going on?", [ref])
+    batch = [
+        Finding(
+            claim=Claim(
+                kind="association",
+                table=ref.name,
+                outcome="b",
+                exposure="a",
+                direction="positive",
+                subset=f"a > {cut}",
+            ),
+            evidence=Evidence(
+                script=home.blobs.put(b"cut = %d  # try %d\nraise SystemExit(1)" % (cut, cut)),
+                inputs={f"{ref.name}.csv": ref.visible},
+                results={"effect": 1.0},
+                supports="effect > 0",
+            ),
+            exposure="sealed",
+            author=Author(principal="local", model="scripted"),
+            run="r",
+            task=digest(b"task"),
+            table=ref,
+        )
+        for cut in (3, 4, 5)
+    ]
+    try:
+        verdicts = [verdict for _, verdict in conclude(home, task, batch, lambda _: None)]
+    finally:
+        apart.close()
+    assert [verdict.word for verdict in verdicts] == ["invalid", "inconclusive", "inconclusive"]
+    assert all(batch[0].id in verdict.reason for verdict in verdicts[1:])
+    with Ledger(home.ledger) as ledger:
+        assert ledger.alpha(batch[0].id) is not None
+        assert {ledger.alpha(one.id) for one in batch[1:]} == {None}
 
 
 def test_what_is_true_by_construction_is_neither_tested_nor_paid_for(

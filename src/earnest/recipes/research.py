@@ -27,6 +27,7 @@ from earnest.recipes.network import network
 from earnest.tasks.registry import Registry
 from earnest.tools.findings import Submitter
 from earnest.tools.kit import close_tools, research_tools
+from earnest.verify.evidence_batch import near_copies
 from earnest.verify.sameness import by_construction
 from earnest.verify.trivial import definitional
 from earnest.verify.units import testable
@@ -114,10 +115,15 @@ def explore(
 
 
 def _to_test(home: Home, batch: Sequence[Finding]) -> list[str]:
-    """Return the ids of the findings that a test is paid for: not what is true by construction."""
+    """Return the ids of the findings that a test is paid for.
+
+    Not what is true by construction, nor what repeats an earlier finding of the batch.
+    """
     visible = lru_cache(maxsize=1)(read_cells)
+    copies = near_copies(batch, home.blobs.get)
+    new = [one for one in batch if testable(one) and one.id not in copies]
     wanted = []
-    for finding in sorted(filter(testable, batch), key=lambda one: one.table.table):
+    for finding in sorted(new, key=lambda one: one.table.table):
         ref = finding.table
         if finding.claim.formal:
             wanted += [] if by_construction(finding.claim) else [finding.id]
