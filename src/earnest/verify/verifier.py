@@ -40,7 +40,7 @@ from earnest.verify.units import NotTestableError, testable, untestable
 if TYPE_CHECKING:
     import pandas as pd
 
-VERSION: Final = "earnest-verify/3"
+VERSION: Final = "earnest-verify/4"
 _NOT_COVERED: Final = (
     "causes: an association in this population is not one",
     "another population, or another time",
