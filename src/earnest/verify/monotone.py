@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 
 _NORMAL: Final = 1.959964
+_CELLS: Final = 1_000_000  # of resamples that are held at once
 
 
 def ranked(values: Floats, strata: Codes) -> Floats:
@@ -88,18 +89,62 @@ def over_groups(values: Floats, ask: Ask, sign: int = 1) -> tuple[float, float]:
     return max(-1.0, low), min(1.0, high)
 
 
-def _resampled(found: Units, strata: Codes, ask: Ask) -> Floats:
+def _codes(values: Floats, strata: Codes) -> Codes:
+    """Return a code for each value of each stratum, in the order of strata, then of values."""
+    import numpy as np
+
+    order = np.lexsort((values, strata))
+    change = (np.diff(strata[order]) != 0) | (np.diff(values[order]) != 0)
+    found = np.empty(len(values), dtype=np.intp)
+    found[order] = np.concatenate([[0], np.cumsum(change)])
+    return found
+
+
+def _places(codes: Codes) -> Floats:
+    """Return, for each row of codes, the mean place of each code when the row is sorted.
+
+    Counted, not sorted: a bootstrap asks for hundreds of such rows.
+    """
+    import numpy as np
+
+    width = int(codes.max()) + 1
+    flat = codes + np.arange(len(codes))[:, None] * width
+    counts = np.bincount(flat.ravel(), minlength=len(codes) * width).reshape(len(codes), width)
+    middle: Floats = np.cumsum(counts, axis=1) - (counts + 1) / 2
+    found: Floats = middle.ravel()[flat]
+    return found
+
+
+def resampled(found: Units, strata: Codes, ask: Ask) -> Floats:
+    """Return the pooled effects of resamples: rows of each stratum, as many as it has."""
     import numpy as np
 
     rng = np.random.Generator(np.random.PCG64(ask.seed + 1))
     order = np.argsort(strata, kind="stable")
     y, x, strata = found.y[order], found.x[order], strata[order]
     sizes = np.bincount(strata)
-    first, size = np.repeat(np.cumsum(sizes) - sizes, sizes), np.repeat(sizes, sizes)
+    starts = np.cumsum(sizes) - sizes
+    first, size = np.repeat(starts, sizes), np.repeat(sizes, sizes)
+    middle = first + (size - 1) / 2
+    above, beside = _codes(y, strata), _codes(x, strata)
     drawn = np.empty(ask.resamples)
-    for number in range(ask.resamples):  # rows of each stratum, as many as it has
-        pick = first + (rng.random(len(y)) * size).astype(np.intp)
-        drawn[number] = pooled(y[pick], x[pick], strata, found.indicator)
+    step = max(1, _CELLS // max(1, len(y)))
+    for begin in range(0, ask.resamples, step):
+        some = min(step, ask.resamples - begin)
+        pick = first + (rng.random((some, len(y))) * size).astype(np.intp)
+        a = _places(above[pick]) - middle
+        if found.indicator:
+            inside = x[pick]
+            ones = np.add.reduceat(inside, starts, axis=1)
+            scale = (ones * (sizes - ones)).sum(axis=1) / 2
+            found_ab = (a * inside).sum(axis=1)
+        else:
+            b = _places(beside[pick]) - middle
+            scale = np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
+            found_ab = (a * b).sum(axis=1)
+        drawn[begin : begin + some] = np.divide(
+            found_ab, scale, out=np.zeros(some), where=scale > 0
+        )
     return drawn
 
 
@@ -143,7 +188,7 @@ def from_units(found: Units, claim: Claim, ask: Ask, statistic: str) -> Estimate
         return Estimate(float(effects.mean()), interval, p, len(effects), name)
     strata = np.unique(found.strata, return_inverse=True)[1].astype(np.intp)
     effect = pooled(found.y, found.x, strata, found.indicator)
-    interval = ask.interval(effect, _resampled(found, strata, ask), claim.sign)
+    interval = ask.interval(effect, resampled(found, strata, ask), claim.sign)
     interval = _widened(effect, interval, found)
     return Estimate(effect, interval, _p(found, strata, claim.sign, ask), len(found.y), name)
 
