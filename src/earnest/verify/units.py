@@ -117,6 +117,8 @@ def strata_of(frame: pd.DataFrame, columns: tuple[str, ...]) -> pd.Series[int]:
     """
     import pandas as pd
 
+    if not columns or frame.empty:
+        return pd.Series(0, index=frame.index)
     numeric = [name for name in columns if frame[name].nunique() > 2 * BINS]
     bins = bins_for(len(frame), len(numeric))
     parts = pd.DataFrame(index=frame.index)
@@ -125,8 +127,6 @@ def strata_of(frame: pd.DataFrame, columns: tuple[str, ...]) -> pd.Series[int]:
             parts[name] = pd.qcut(numbers(frame[name]), bins, labels=False, duplicates="drop")
         else:
             parts[name] = pd.factorize(frame[name])[0]
-    if parts.empty:
-        return pd.Series(0, index=frame.index)
     return parts.groupby(list(columns), sort=False, dropna=False).ngroup()
 
 
@@ -208,7 +208,9 @@ def _made(
 
 
 def _rows(table: pd.DataFrame, claim: Claim) -> Units:
-    kept = table[table.groupby("stratum")["x"].transform("nunique") > 1]
+    kept = table
+    if claim.adjust_for:
+        kept = table[table.groupby("stratum")["x"].transform("nunique") > 1]
     note = "rows, exchanged within strata" if claim.adjust_for else "rows"
     return _made(kept, claim, "shuffle", note)
 
