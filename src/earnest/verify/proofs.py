@@ -18,6 +18,7 @@ from earnest.core.history import ClosedBook
 from earnest.core.home import BlobStore
 from earnest.core.protocols import Blobs, LedgerView, Sandbox, Tables
 from earnest.core.records import FRESH, Author, Claim, Evidence, Finding, TableRef, Verdict
+from earnest.verify.evidence_batch import near_copies
 from earnest.verify.evidence_run import EvidenceError, run_script
 from earnest.verify.proofs_cases import Case
 from earnest.verify.proofs_evidence import EVIDENCE
@@ -55,11 +56,12 @@ class Proof:
 
 @dataclass(frozen=True)
 class Workbench:
-    """One case's files, as tables and as a ledger view that allocates a fixed share."""
+    """One case's files, as tables and as a ledger view that allocates a fixed share, or none."""
 
     folder: Path
-    share: float = 0.01
+    share: float | None = 0.01
     told: ClosedBook | None = None
+    before: tuple[Finding, ...] = ()
 
     def visible(self, table: str) -> Path:  # noqa: ARG002
         """Return the folder of the visible rows."""
@@ -77,9 +79,9 @@ class Workbench:
         """There is none."""
         return
 
-    def batch(self, finding: Finding) -> tuple[()]:  # noqa: ARG002
-        """It is the only one."""
-        return ()
+    def batch(self, finding: Finding) -> tuple[Finding, ...]:  # noqa: ARG002
+        """Return what was frozen before it."""
+        return self.before
 
     def related(self, finding: Finding) -> tuple[()]:  # noqa: ARG002
         """None is like it."""
@@ -178,6 +180,15 @@ def _of_no_table(finding: Finding, claim: Claim) -> Finding:
     return finding.model_copy(update={"claim": claim, "evidence": evidence, "table": FRESH})
 
 
+def _after(finding: Finding, script: bytes, bench: Workbench, blobs: BlobStore) -> Workbench:
+    """Return the view with a finding frozen before one; of near copies one is paid for."""
+    evidence = finding.evidence.model_copy(update={"script": blobs.put(script)})
+    claim = finding.claim.model_copy(update={"threshold": 0.05})
+    first = finding.model_copy(update={"claim": claim, "evidence": evidence})
+    copies = near_copies((first, finding), blobs.get)
+    return replace(bench, before=(first,), share=None if finding.id in copies else bench.share)
+
+
 def prove(examine: Examine, sandbox: Sandbox, cases: tuple[Case, ...] = CASES) -> Iterator[Proof]:
     """Run a verifier on every case and yield what came of it. Raises `SandboxError`."""
     for case in cases:
@@ -192,5 +203,7 @@ def prove(examine: Examine, sandbox: Sandbox, cases: tuple[Case, ...] = CASES) -
             if case.claim is not None:
                 finding = _of_no_table(finding, case.claim)
             view = replace(bench, told=case.told(finding) if case.told else None)
+            if case.before:
+                view = _after(finding, typed_in(case.before, file), view, blobs)
             listed = {f"proofs, entry {n}": one for n, one in enumerate(case.listed, start=1)}
             yield Proof(case, examine(blobs, bench, finding, view, Catalogue(listed)))

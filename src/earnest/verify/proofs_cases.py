@@ -62,7 +62,8 @@ class Case:
     table is not the one handed out; `defined`: the response has no noise. `setting`: another table
     and another claim than that the response rises with the dose. `claim`: one that speaks of no
     table. `grade`, if given: how new the claim must be found, and `names` stand in the reason, with
-    a catalogue that has `listed` and a model that was `told` the claim's questions.
+    a catalogue that has `listed` and a model that was `told` the claim's questions. `before`: the
+    script of a finding of the same batch, frozen before it, whose claim differs in its threshold.
     """
 
     name: str
@@ -82,3 +83,4 @@ class Case:
     told: Callable[[Finding], ClosedBook] | None = None
     setting: Setting | None = None
     claim: Claim | None = None
+    before: str = ""

@@ -59,6 +59,10 @@ def _broken(name: str, code: str, decides: str, **more: float | str) -> Case:
 
 EVIDENCE: Final = (
     Case("gold", HONEST, "confirmed", "sealed"),
+    Case("gold after another program of its batch", HONEST, "confirmed", "sealed",
+         before=instead("numbers = measure(table.dropna())\n")),
+    Case("the same again but for names and a number", HONEST.replace("table", "rows"),
+         "inconclusive", "near-copy", before=HONEST),
     Case("another table than the one handed out", HONEST, "invalid", "inputs", changed=True),
     Case("declared numbers that the script does not give", HONEST, "invalid", "reproduces",
          forged=True),
