@@ -6,6 +6,7 @@ import json
 from typing import Final
 
 from earnest.core.jobs import DATA
+from earnest.core.kinds import listed
 from earnest.core.messages import Message
 from earnest.core.records import TableRef, Task
 
@@ -17,23 +18,10 @@ words. That ends the run.
 How findings work:
 - The tables lie in {DATA}, one CSV file each, read-only. They hold a part of the rows; others are \
 kept back, and your claims will be tested on those by someone else.
-- A finding is one typed claim with an evidence script. Its kinds:
-  - `difference`: the outcome is `higher` or `lower` where the exposure is `group` than where it \
-is `versus` (left out: all other rows), or `highest` or `lowest` there of all the exposure's values.
-  - `association`: outcome and exposure go together in rank, `positive` or `negative`; or columns \
-of any type are `dependent`.
-  - `trend`: the outcome is `rising` or `falling` along the exposure, a time.
-  - `distribution`: the outcome is `wider`, `narrower` or of `different` shape in a group, or by \
-itself `right-skewed` or `left-skewed`.
-  - `interaction`: outcome and exposure go together `stronger` or `weaker` where the modifier is \
-`group`; or a reversal: `positive-overall`, and negative within the modifier's values, or the \
-other way round, `negative-overall`.
-  - `rule`: a short Python function of some columns `predicts` the outcome better than a constant, \
-or `holds` in at least a share of the rows.
-  - `anomaly`, `value`: odd rows, a statistic; of the rows you see, and never confirmed.
-  - `program`, `identity`: of no table. Two programs give the same; two exact expressions are \
-equal. They are tried on inputs that are drawn anew.
-- Outcomes are numeric, unless you name the order of their values, or the kind takes any.
+- A finding is one typed claim with an evidence script. Its kinds, and what each can say: \
+{listed()}. The tool's fields tell what each names. A `program` or an `identity` speaks of no \
+table; an `anomaly` or a `value` of the rows that you see: never confirmed. Outcomes are numeric, \
+unless you name the order of their values, or the kind takes any.
 - An evidence script is run as `python evidence.py --data DIR --out results.json --seed N`. It \
 reads DIR/TABLE.csv and writes a JSON object of 1 to 16 named finite numbers. It must compute them \
 from the data: it will be run again with other seeds, with the rows in another order, and with the \

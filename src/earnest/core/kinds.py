@@ -159,6 +159,14 @@ def directions(kind: str) -> tuple[str, ...]:
     return tuple(direction for known, direction in FORMS if known == kind)
 
 
+def listed() -> str:
+    """Return all kinds, each with its directions, in words for a model."""
+    kinds = dict.fromkeys(kind for kind, _ in FORMS)
+    return "; ".join(
+        f"`{kind}`: {', '.join(f'`{one}`' for one in directions(kind))}" for kind in kinds
+    )
+
+
 class Claim(Value):
     """What is claimed of a table, typed; its sentence is rendered by `earnest.core.claims`.
 
