@@ -123,3 +123,30 @@ def test_a_migrated_ledger_is_the_same_as_a_fresh_one(number, tmp_path):
         told.append(db.execute(schema).fetchall())
         db.close()
     assert told[0] == told[1]
+
+
+def test_a_ledger_of_version_3_with_findings_of_version_2_stays_as_it_is(tmp_path):
+    old = laid(3, tmp_path)
+    db = sqlite3.connect(old)
+    tables = ("record", "finding", "allocation", "verdict", "look", "text")
+    before = {name: db.execute(f"SELECT * FROM {name}").fetchall() for name in tables}  # noqa: S608
+    db.close()
+    assert all(b'"version":2' in row[3] for row in before["record"] if row[2] == "finding")
+    for deep in (True, False):
+        found = audit(old, deep=deep)
+        assert found.clean, found.problem
+        assert (found.unsigned, bool(found.stamped)) == (0, True)
+    with Ledger(old) as ledger:
+        found = ledger.findings()
+        assert [v.word if v else "" for _, v in found] == [
+            "replicated", "confirmed", "refuted", "inconclusive", "reproduced", ""
+        ]  # fmt: skip
+        again = found[1][0].model_copy(update={"run": "a new run"})
+        assert b'"version":3' in again.data
+        ledger.submit([again], testable=[again.id])
+        assert ledger.earlier(again)[0] == found[1][0].id
+    db = sqlite3.connect(old)
+    for name, rows in before.items():
+        assert db.execute(f"SELECT * FROM {name}").fetchall()[: len(rows)] == rows  # noqa: S608
+    db.close()
+    assert audit(old).clean
