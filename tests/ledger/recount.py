@@ -4,7 +4,7 @@ import json
 import math
 import sqlite3
 
-LEVEL, START, CREDITED, LOOKS = 0.05, 0.025, 200, 1000
+LEVEL, START, CREDITED, LOOKS, SEEN = 0.05, 0.025, 200, 1000, 0.5
 
 
 def gamma(t):
@@ -26,6 +26,7 @@ class Recount:
     def __init__(self):
         self.findings, self.verdicts, self.shares = {}, {}, {}
         self.open, self.tests, self.looks, self.rejected = {}, {}, {}, []
+        self.paid = {}
 
     def follow(self, path):
         for kind, name, body in records(path):
@@ -54,6 +55,11 @@ class Recount:
         level = START * gamma(number) + LEVEL * sum(gamma(age) for age in ages)
         if ages:
             level -= START * gamma(ages[0])
+        others = sum(count for (where, _), count in self.looks.items() if where == table)
+        own = table, finding["run"]
+        if others > self.paid.get(own, 0):  # other runs have looked at it
+            level *= SEEN
+        self.paid[own] = self.paid.get(own, 0) + 1
         assert math.isclose(body["alpha"], level, rel_tol=1e-12)
         self.tests[principal] = number
         self.shares[body["finding"]] = number

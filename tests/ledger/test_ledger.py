@@ -5,7 +5,17 @@ import pytest
 
 from earnest.core.canon import digest
 from earnest.core.errors import LedgerError
-from earnest.core.records import Author, Claim, Evidence, Finding, TableRef, Task, Verdict
+from earnest.core.records import (
+    Allocation,
+    Author,
+    Claim,
+    Evidence,
+    Finding,
+    TableRef,
+    Task,
+    Verdict,
+)
+from earnest.ledger.budget import SEEN
 from earnest.ledger.ledger import Ledger
 from earnest.ledger.lord import share
 
@@ -81,7 +91,7 @@ def test_rejections_on_other_closed_tables_raise_the_share_and_no_others_do(ledg
     ledger.conclude(verdict(first, alpha=ledger.alpha(first.id)))
     ledger.conclude(verdict(open_one, alpha=ledger.alpha(open_one.id)))
     submit(ledger, same)
-    assert ledger.alpha(same.id) == share(4, [])
+    assert ledger.alpha(same.id) == SEEN * share(4, [])  # another run has looked at its table
     other = finding("d", table="boats", run="run-3")
     submit(ledger, other)
     # The rejection became known after three tests had been given their share.
@@ -110,7 +120,7 @@ def test_the_same_claim_is_tested_while_the_first_is_still_queued(ledger):
     first, again = finding("a"), finding("a", run="run-2")
     submit(ledger, first)
     submit(ledger, again)
-    assert ledger.alpha(again.id) == share(2, [])
+    assert ledger.alpha(again.id) == SEEN * share(2, [])
     ledger.conclude(verdict(first, alpha=ledger.alpha(first.id)))
     assert ledger.earlier(again) is None
 
@@ -184,8 +194,23 @@ def test_many_writers_lose_and_double_nothing(tmp_path):
         thread.join()
     with Ledger(path) as ledger:
         assert len(ledger.findings()) == 70
-        levels = sorted((ledger.alpha(one.id) for one, _ in ledger.findings()), reverse=True)
-        assert levels == [share(number, []) for number in range(1, 71)]
+        shares = ledger.records(Allocation)
+    assert [one.number for one in shares] == list(range(1, 71))
+    assert shares[0].alpha == share(1, [])
+    assert all(one.alpha in (share(n, []), SEEN * share(n, [])) for n, one in enumerate(shares, 1))
+
+
+def test_a_share_is_less_on_a_table_that_another_run_has_looked_at(ledger):
+    first, second = finding("a"), finding("b")
+    submit(ledger, first)
+    submit(ledger, second)  # of the same run: its author has seen no verdict
+    assert ledger.alpha(second.id) == share(2, [])
+    ledger.conclude(verdict(first, "invalid", p=None))
+    ledger.conclude(verdict(second, "inconclusive", p=0.5, alpha=ledger.alpha(second.id)))
+    again, elsewhere = finding("c", run="run-2"), finding("d", table="boats", run="run-2")
+    submit(ledger, again, elsewhere)
+    assert ledger.alpha(again.id) == SEEN * share(3, [])
+    assert ledger.alpha(elsewhere.id) == share(4, [])
 
 
 def test_a_ledger_from_the_future_and_a_file_that_is_none_are_refused(tmp_path):

@@ -17,11 +17,14 @@ from earnest.core.records import Allocation, Finding
 from earnest.ledger.lord import LEVEL, START, share
 
 LOOKS: Final = 1000
+SEEN: Final = 0.5
+"""What is left of a share on a table at which other runs have looked: their verdicts may be known
+to the author, and `refuted` tells in which direction the rows go (docs/discoveries.md)."""
 CREDITED: Final = 200  # the latest; bounds an allocation's bytes. Older ones add little: log.md
 
 
-Credit = dict[tuple[str, str], list[tuple[int, int]]]
-"""Rejections by principal and table, as `allocation` has read them."""
+Credit = dict[tuple[str, str], tuple[list[tuple[int, int]], float]]
+"""By principal and table, as `allocation` has read them: rejections; what is left of a share."""
 
 
 def allocation(db: sqlite3.Connection, finding: Finding, read: Credit) -> Allocation:
@@ -33,13 +36,14 @@ def allocation(db: sqlite3.Connection, finding: Finding, read: Credit) -> Alloca
     principal, table = finding.author.principal, finding.table.table
     number = tests(db, principal) + 1
     if (principal, table) not in read:
-        read[principal, table] = _credited(db, principal, table)
-    credited = read[principal, table]
+        part = SEEN if _seen(db, table, finding.run) else 1.0
+        read[principal, table] = _credited(db, principal, table), part
+    credited, part = read[principal, table]
     return Allocation(
         finding=finding.id,
         principal=principal,
         number=number,
-        alpha=share(number, [known for _, known in credited]),
+        alpha=part * share(number, [known for _, known in credited]),
         credited=tuple(rejected for rejected, _ in credited),
     )
 
@@ -68,6 +72,17 @@ def _credited(db: sqlite3.Connection, principal: str, table: str) -> list[tuple[
         (principal, table, CREDITED),
     )
     return sorted((int(number), int(known)) for number, known in rows)
+
+
+def _seen(db: sqlite3.Connection, table: str, run: str) -> bool:
+    """Say whether tests of other runs have looked at a table, those that wait included."""
+    total = sum(looks(db, table).values())
+    own = db.execute(
+        "SELECT COUNT(*) FROM finding f JOIN allocation a ON a.finding = f.seq "
+        "WHERE f.run = ? AND f.table_id = ?",
+        (run, table),
+    ).fetchone()
+    return total > int(own[0])
 
 
 def looks(db: sqlite3.Connection, table: str) -> dict[str, int]:
