@@ -18,7 +18,7 @@ from typing import Final, Protocol
 from earnest.core.canon import digest
 from earnest.core.likeness import claim_key
 from earnest.core.records import Author, Claim, Evidence, Finding, TableRef
-from earnest.ledger.budget import CREDITED
+from earnest.ledger.budget import CREDITED, SEEN
 from earnest.ledger.lord import share
 from earnest.recipes.discoveries_tables import Half, Laid, draw_seed, measure, measure_within
 from earnest.verify.estimate import Estimate, estimate
@@ -49,18 +49,21 @@ class Stream:
     """One principal's tests in order, with the ledger's rule for the conflict set: the table.
 
     A batch's shares are computed when it is frozen, from rejections on other tables, each of which
-    counts from when its batch was settled.
+    counts from when its batch was settled; less on a table that an earlier batch has looked at.
     """
 
     tests: int = 0
     rejected: list[tuple[int, str]] = field(default_factory=list)
+    seen: set[str] = field(default_factory=set)
 
     def freeze(self, table: str, count: int) -> tuple[list[int], list[float]]:
         """Return the numbers and the shares of a batch of `count` tests on a table."""
         known = [when for when, where in self.rejected if where != table][-CREDITED:]
         numbers = list(range(self.tests + 1, self.tests + count + 1))
         self.tests += count
-        return numbers, [share(number, known) for number in numbers]
+        part = SEEN if table in self.seen else 1.0
+        self.seen.add(table)
+        return numbers, [part * share(number, known) for number in numbers]
 
     def settle(self, table: str, numbers: Sequence[int]) -> None:
         """Note which tests on a table rejected."""
