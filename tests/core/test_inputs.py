@@ -160,3 +160,11 @@ def test_a_value_of_another_type_is_in_no_domain():
     assert Fraction(1) not in Integer(0, 1)
     assert (1,) not in Many(0, 2, Integer(0, 1))
     assert evenly([Boolean()], Random(0))[0] in Boolean()
+
+
+@pytest.mark.parametrize("entry", ["x: rational", "x: number -1..1"])
+def test_what_has_no_end_is_not_listed(entry):
+    domain = parse_input(entry).domain
+    assert count([domain]) is None
+    with pytest.raises(ValueError, match="can't be listed"):
+        next(iter(every([domain])))

@@ -131,8 +131,8 @@ class Rational:
         return f"rational {self.low}..{self.high}"
 
     def listed(self) -> Iterator[Fraction]:
-        """There is no end of them."""
-        raise NotImplementedError
+        """There is no end of them. Raises `ValueError`."""
+        raise ValueError("rational numbers can't be listed")
 
     def _of(self, denominator: int, rng: Random) -> Fraction:
         low, high = self.low * denominator, self.high * denominator
@@ -174,8 +174,8 @@ class Number:
         return f"number {self.low!r}..{self.high!r}"
 
     def listed(self) -> Iterator[float]:
-        """There are too many."""
-        raise NotImplementedError
+        """There are too many. Raises `ValueError`."""
+        raise ValueError("floats can't be listed")
 
     def _clip(self, value: float) -> float:
         return min(self.high, max(self.low, value)) + 0.0  # never -0.0
