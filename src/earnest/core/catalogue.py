@@ -41,15 +41,8 @@ TYPED: Final = (
     "modifier",
 )
 _COLUMNS: Final = (*TYPED, "text", "source")
-_FOLDED: Final = (
-    "difference",
-    "association",
-    "trend",
-    "distribution",
-    "interaction",
-    "anomaly",
-    "value",
-)
+_OF_CODE: Final = {"program", "left"}
+_FOLDED: Final = {kind for (kind, _), form in FORMS.items() if not form.needs & _OF_CODE}
 _EXAMPLE: Final = (
     '{"outcome": "mpg", "exposure": "weight", "direction": "negative", "source": "Smith 2020"}'
 )
