@@ -47,6 +47,15 @@ def test_a_longer_series_keeps_its_cut_off(home, tmp_path):
     assert first.rows == longer.rows == 60
 
 
+def test_a_frame_may_continue_another_series_than_that_of_its_name(home, tmp_path):
+    registry = Registry(home)
+    registry.seal(write(tmp_path / "t.csv", 100), design="time:x")
+    registry.seal(write(tmp_path / "later.csv", 200), design="time:x")
+    rows = pd.read_csv(tmp_path / "later.csv", dtype=str).tail(100)
+    later = registry.seal_frame(rows, "t", design="time:x", series="later")
+    assert (later.name, later.rows) == ("t", 20)
+
+
 def test_only_the_owner_can_reach_sealed_rows(home, tmp_path):
     registry = Registry(home)
     ref = registry.seal(write(tmp_path / "t.csv", 60))

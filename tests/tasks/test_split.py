@@ -61,6 +61,9 @@ def test_a_series_is_cut_once_and_the_cut_stays():
     longer, again = sealed_rows(frame(300), Design("time", "year"), KEY, 0.4, cut_off=cut)
     assert again == cut
     assert np.flatnonzero(longer).tolist() == list(range(120, 300))
+    with pytest.raises(TableError, match="all of it comes after") as raised:
+        sealed_rows(frame(300).tail(100), Design("time", "year"), KEY, 0.4, cut_off=cut)
+    assert "another name" in raised.value.mend
 
 
 def test_a_key_names_a_row_whose_content_changes():

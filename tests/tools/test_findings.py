@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from earnest.core.canon import digest
-from earnest.core.errors import EarnestError, ToolError
+from earnest.core.errors import EarnestError, ToolError, UnsupportedError
 from earnest.core.home import BlobStore
 from earnest.core.protocols import Sandbox
 from earnest.core.records import Author, Claim, Finding, TableRef, Task
-from earnest.tools.findings import MOST_FINDINGS, SubmitFinding, Submitter
+from earnest.tools.findings import MOST_FINDINGS, SubmitFinding, Submitter, arguments_of
 from earnest.tools.table import check_claim
 
 SCRIPT = """
@@ -143,6 +143,9 @@ def test_every_kind_can_be_submitted(tool: SubmitFinding, claim: dict[str, Any])
     finding = Finding.from_body(found.data["finding"])
     assert (finding.claim.kind, finding.claim.direction) == (claim["kind"], claim["direction"])
     assert finding.claim.tolerance == claim.get("value_tolerance")
+    again = SubmitFinding(tool.submitter, tool.sandbox, tool.blobs, tool.data)
+    made = again.call(arguments_of(finding, tool.blobs.get(finding.evidence.script)))
+    assert Finding.from_body(made.data["finding"]) == finding
 
 
 @pytest.mark.parametrize(
@@ -256,9 +259,10 @@ def test_a_run_may_submit_only_so_many(tool: SubmitFinding) -> None:
     ],
 )
 def test_what_is_wrong_is_told(tool: SubmitFinding, change: dict[str, Any], said: str) -> None:
-    with pytest.raises(ToolError, match=said):
+    with pytest.raises(ToolError, match=said) as raised:
         tool.call({**GOOD, **change})
     assert tool.queued == {}
+    assert isinstance(raised.value, UnsupportedError) == ("do not support" in said)
 
 
 def test_a_changed_table_stops_the_run(tool: SubmitFinding, visible: Path) -> None:

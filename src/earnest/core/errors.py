@@ -61,6 +61,10 @@ class ToolError(EarnestError):
     """A tool call that the model got wrong; the message is for the model."""
 
 
+class UnsupportedError(ToolError):
+    """A script's numbers do not support the claim that they were given for."""
+
+
 class PredicateError(UsageError, ValueError):
     """A predicate or a subset outside the small language of `earnest.core.predicates`."""
 

@@ -11,7 +11,7 @@ from typing import Final, Literal, Self
 
 from earnest.core.errors import RecordError
 from earnest.core.kinds import FIRST_DIRECTIONS
-from earnest.core.records import Claim, Finding, Finite, TableRef, Value, Verdict
+from earnest.core.records import STANDING, Claim, Finding, Finite, TableRef, Value, Verdict
 
 Found = tuple[Finding, Verdict]
 
@@ -82,7 +82,7 @@ def _flaw(finding: Finding, verdict: Verdict) -> str:
         return f"no wording for a claim of this form: {finding.claim.kind}"
     if verdict.word == "reproduced":
         return "reproduced, without a sealed estimate"
-    if verdict.word not in ("confirmed", "replicated"):
+    if verdict.word not in STANDING:
         return verdict.word
     if verdict.effect is None or verdict.interval is None:
         return "without a sealed estimate"

@@ -15,6 +15,7 @@ from earnest.core.predicates import parse_conjunction
 __all__ = [
     "FRESH",
     "RECORDS",
+    "STANDING",
     "WORDS",
     "Allocation",
     "Author",
@@ -51,6 +52,9 @@ WORDS: tuple[Word, ...] = (
     "refuted",
     "invalid",
 )
+
+STANDING: Final[tuple[Word, ...]] = ("confirmed", "replicated")
+"""The words that say that rows which the author never saw bear a claim out."""
 
 
 def _finding_2(body: Body) -> Body:

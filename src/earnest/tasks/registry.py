@@ -167,10 +167,15 @@ class Registry:
         design: str = "",
         fraction: float = 0.4,
         key: str = "",
+        series: str = "",
     ) -> TableRef:
-        """Split a frame of text cells as it stands; see `seal`."""
+        """Split a frame of text cells as it stands; see `seal`.
+
+        `series`: the name under which a time series' cut-off is kept (default: the table's).
+        """
         chosen = Design.parse(design) if design else guess_design(frame)
-        return self._seal(frame, Tidied(frame), name, chosen, fraction, key, Reading())
+        cells = Tidied(frame)
+        return self._seal(frame, cells, name, chosen, fraction, key, Reading(), series=series)
 
     def _seal(
         self,
@@ -181,10 +186,12 @@ class Registry:
         fraction: float,
         key: str,
         reading: Reading,
+        *,
+        series: str = "",
     ) -> TableRef:
         """Decide sides by the cells as they stand (times: as they read), write the unified ones."""
         secret, deciding = self.home.secret(), raw
-        with self._cut_offs(name, raw, design) as kept:
+        with self._cut_offs(series or name, raw, design) as kept:
             if design.column in tidied.cells and design.kind == "time":
                 tidied = _in_order(raw, tidied, design.column, reading, kept)
                 deciding = raw.assign(**{design.column: tidied.cells[design.column]})

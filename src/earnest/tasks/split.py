@@ -152,6 +152,11 @@ def sealed_rows(
             cells = (frame[c].to_numpy(dtype=object) for c in own_names(frame))
             texts = ["\x1f".join(row) for row in zip(*cells, strict=True)]
         mask = np.array([_keyed(secret, text) < fraction for text in texts], dtype=bool)
+    if mask.all() and cut_off is not None:
+        raise TableError(
+            "all of it comes after what was sealed of this series before",
+            mend="keep the earlier rows in the file, or give it another name",
+        )
     if not 0 < mask.sum() < len(mask):
         raise TableError(
             f"the design {design} leaves one side of the split empty",

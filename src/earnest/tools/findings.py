@@ -17,7 +17,13 @@ from pydantic import Field, ValidationError
 
 from earnest.core.canon import digest
 from earnest.core.claims import sentence
-from earnest.core.errors import EarnestError, PredicateError, RecordError, ToolError
+from earnest.core.errors import (
+    EarnestError,
+    PredicateError,
+    RecordError,
+    ToolError,
+    UnsupportedError,
+)
 from earnest.core.evidence import LIMITS, MOST_NUMBERS, OUT, evidence_job, evidence_numbers
 from earnest.core.jobs import DATA
 from earnest.core.kinds import MOST_CODE, MOST_EXPRESSION, Direction, Kind, Statistic
@@ -155,6 +161,19 @@ class _Submission(Arguments):
             raise ToolError(f"the claim does not hold together: {wrong}") from error
 
 
+def arguments_of(finding: Finding, script: bytes) -> dict[str, Any]:
+    """Return the arguments with which `submit_finding` takes a finding's claim and evidence."""
+    claim = finding.claim.model_dump(mode="json")
+    return {
+        **{name: value for name, value in claim.items() if name in _Submission.model_fields},
+        "value_tolerance": claim["tolerance"],
+        "tolerance": finding.evidence.tolerance,
+        "script": script.decode(),
+        "supports": finding.evidence.supports,
+        "prose": finding.prose,
+    }
+
+
 @dataclass(frozen=True)
 class Submitter:
     """What goes on every finding of a run: its task, who found it, what they could see."""
@@ -287,7 +306,7 @@ class SubmitFinding:
             raise ToolError(f"supports: {error}", mend=error.mend) from error
         if not held:
             numbers = ", ".join(f"{name} = {value:.6g}" for name, value in results.items())
-            raise ToolError(
+            raise UnsupportedError(
                 f"the script's numbers do not support the claim: {supports!r} with {numbers}",
                 mend="claim what they do support, or leave it",
             )
