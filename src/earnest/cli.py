@@ -171,9 +171,10 @@ def _add_findings(verbs: Any) -> None:
     verb = verbs.add_parser(
         "findings",
         help="list, search, show, verify, export or retract findings",
-        epilog="verify ID --on FILE tests a confirmed finding again on new rows, verify ID one of "
-        "no table on inputs drawn anew; export writes an RO-Crate that a stranger can check and "
-        "run again without Earnest",
+        epilog="verify ID --on FILE tries any finding again on new rows (one that is not confirmed "
+        "becomes a finding of its own there), verify ID a confirmed one of no table on inputs "
+        "drawn anew; export writes an RO-Crate that a stranger can check and run again without "
+        "Earnest",
     )
     verb.add_argument("what", choices=("list", "search", "show", "verify", "export", "retract"))
     verb.add_argument("query", nargs="?", default="", help="words to search, or an id")

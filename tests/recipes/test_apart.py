@@ -37,7 +37,7 @@ def linger(folder):
     time.sleep(600)
 
 if __name__ == "__main__":
-    with apart._pool(2) as pool:
+    with apart.new_pool(2) as pool:
         wanted = [pool.submit(linger, sys.argv[1]) for _ in range(2)]
         wanted[0].result()
 """

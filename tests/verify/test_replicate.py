@@ -6,7 +6,7 @@ import pytest
 
 from earnest.core.canon import digest
 from earnest.core.records import Author, Check, Claim, Evidence, Finding, TableRef, Verdict
-from earnest.verify.replicate import LEVEL, replicated, unseen
+from earnest.verify.replicate import LEVEL, fresh_rows, replicated, unseen
 from earnest.verify.units import NotTestableError
 
 
@@ -45,7 +45,9 @@ def confirmed(about):
 
 def later(new, **more):
     about = finding(**more)
-    return replicated(about, confirmed(about), new, FIRST, name="new", seed=3)
+    fresh = fresh_rows(new, [FIRST], "new")
+    left_out = len(new) - len(fresh)
+    return replicated(about, confirmed(about), fresh, name="new", left_out=left_out, seed=3)
 
 
 def test_what_holds_on_new_rows_is_replicated():
@@ -80,6 +82,14 @@ def test_the_first_rows_again_replicate_nothing():
     mixed = pd.concat([FIRST.head(50), rows(1.0, 2)])
     assert later(mixed).rows == 200
     assert later(mixed).checks[-1].observed["left_out"] == 50
+
+
+def test_rows_that_another_test_has_looked_at_are_not_new():
+    second = rows(1.0, 2)
+    third = pd.concat([second, rows(1.0, 3, 250)])
+    assert len(fresh_rows(third, [FIRST, second], "third")) == 250
+    with pytest.raises(NotTestableError, match="250 of 450 rows of third"):
+        fresh_rows(third, [FIRST, rows(1.0, 3, 250)], "third")
 
 
 def test_a_table_without_the_columns_tests_nothing():

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import hashlib
-import hmac
 import multiprocessing
 import os
 import signal
@@ -21,7 +19,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from earnest.core.errors import UsageError
 from earnest.core.home import Home
 from earnest.core.protocols import Progress
 from earnest.core.records import Finding, TableRef, Verdict
@@ -50,7 +47,7 @@ def _begin(parent: int) -> None:
         os._exit(1)
 
 
-def _new_pool(workers: int) -> ProcessPoolExecutor:
+def _started(workers: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(
         workers, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(os.getpid(),)
     )
@@ -68,18 +65,19 @@ def _ended_on_error(pool: ProcessPoolExecutor) -> Iterator[ProcessPoolExecutor]:
 
 
 @contextlib.contextmanager
-def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    pool = _new_pool(workers)
+def new_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Yield processes that end with the block, killed where it raises."""
+    pool = _started(workers)
     with _ended_on_error(pool):
         yield pool
     pool.shutdown(wait=True)
 
 
 @contextlib.contextmanager
-def _standing_pool() -> Iterator[ProcessPoolExecutor]:
+def standing_pool() -> Iterator[ProcessPoolExecutor]:
     """Yield the verifying processes: they stay for the next batch, their jails warm."""
     if not _standing:
-        _standing.append(_new_pool(_WORKERS))
+        _standing.append(_started(_WORKERS))
     pool = _standing.pop()
     with _ended_on_error(pool):
         yield pool
@@ -136,18 +134,19 @@ def seal(
 ) -> list[TableRef]:
     """Split files once and for all, apart. Raises `TableError`, `UsageError`, `LackError`."""
     how = (design, fraction, key, reading or Reading())
-    with _pool(1) as pool:
+    with new_pool(1) as pool:
         wanted = [(pool.submit(_seal, home.root, path, *how), path) for path in paths]
         return [_patiently(one, path, progress) for one, path in wanted]
 
 
 def seal_bundled(home: Home, names: Sequence[str]) -> list[TableRef]:
     """Split bundled tables, apart. Raises `UsageError`, `LackError`."""
-    with _pool(1) as pool:
+    with new_pool(1) as pool:
         return [one.result() for one in [pool.submit(_seal_bundled, home.root, n) for n in names]]
 
 
-def _verifier(root: Path) -> Verifier:
+def verifier_of(root: Path) -> Verifier:
+    """Return this verifying process's verifier for the home at `root`; its jails stay warm."""
     from earnest.sandbox.choose import open_sandbox
     from earnest.tasks.registry import Registry
     from earnest.verify.verifier import Verifier
@@ -160,7 +159,7 @@ def _verifier(root: Path) -> Verifier:
     return _verifiers[root]
 
 
-def _keys(home: Home) -> KeyFolder | None:
+def keys_of(home: Home) -> KeyFolder | None:
     """Return where the verifier's key is; None, where nothing can sign (extra `sign`)."""
     return KeyFolder(home.verifier) if can_sign() else None
 
@@ -170,110 +169,19 @@ def _verify(root: Path, name: str) -> Verdict:
     from earnest.recipes.catalogue import open_catalogue
 
     home = Home(root)
-    with Ledger(home.ledger, _keys(home)) as ledger:
+    with Ledger(home.ledger, keys_of(home)) as ledger:
         found = ledger.verdict(name)
         if found is not None:
             return found
-        verifier = replace(_verifier(root), catalogue=open_catalogue(home))
+        verifier = replace(verifier_of(root), catalogue=open_catalogue(home))
         return ledger.conclude(verifier.check(ledger.get(name, Finding), ledger))
-
-
-def _replicate(root: Path, name: str, new: TableRef) -> Verdict:
-    import pandas as pd
-
-    from earnest.core.columns import read_cells
-    from earnest.ledger.ledger import Ledger
-    from earnest.tasks.registry import Registry
-    from earnest.verify.replicate import replicated
-    from earnest.verify.units import NotTestableError
-
-    home = Home(root)
-    registry = Registry(home)
-
-    def whole(ref: TableRef) -> pd.DataFrame:
-        visible = registry.visible(ref.table) / f"{ref.name}.csv"
-        return pd.concat([read_cells(visible), read_cells(registry.sealed(ref.table))])
-
-    with Ledger(home.ledger, _keys(home)) as ledger:
-        finding, current = ledger.get(name, Finding), ledger.verdict(name)
-        if current is None or current.word not in ("confirmed", "replicated"):
-            word = "queued" if current is None else current.word
-            raise UsageError(
-                f"{name} is {word}, and new rows replicate what is confirmed",
-                mend='earnest run "..." --data FILE, which pays for a first test',
-            )
-        seed = int.from_bytes(
-            hmac.new(home.secret(), f"{name} {new.table}".encode(), hashlib.sha256).digest()[:6]
-        )
-        try:
-            rows = whole(new)
-            if finding.claim.given:
-                rows = _verifier(root).prepared(finding, rows, seed)
-            later = replicated(
-                finding, current, rows, whole(finding.table), name=new.name, seed=seed
-            )
-        except NotTestableError as error:
-            raise UsageError(str(error), mend="bring rows that the first table has not") from error
-        ledger.revise(later, kind="replication", why=later.reason, tables=[new.table])
-        ledger.stamp()
-        return later
-
-
-def _redraw(root: Path, name: str) -> Verdict:
-    from earnest.ledger.ledger import Ledger
-    from earnest.verify.replicate import redrawn
-    from earnest.verify.units import NotTestableError
-
-    home = Home(root)
-    with Ledger(home.ledger, _keys(home)) as ledger:
-        finding, current = ledger.get(name, Finding), ledger.verdict(name)
-        if current is None or current.word not in ("confirmed", "replicated"):
-            word = "queued" if current is None else current.word
-            raise UsageError(f"{name} is {word}, and what is confirmed is tried again")
-        told = f"{name} again {len(ledger.history(name))}"
-        seed = hmac.new(home.secret(), told.encode(), hashlib.sha256).digest()[:6]
-        try:
-            later = redrawn(finding, current, _verifier(root).sandbox, seed=int.from_bytes(seed))
-        except NotTestableError as error:
-            raise UsageError(str(error)) from error
-        ledger.revise(later, kind="replication", why=later.reason)
-        ledger.stamp()
-        return later
-
-
-def redraw(home: Home, name: str) -> Verdict:
-    """Try a confirmed finding of no table on inputs drawn anew; return its later verdict.
-
-    Raises `UsageError` as `replicate` does, and where all inputs were tried before.
-    """
-    _may_sign(home)
-    with _pool(1) as pool:
-        return pool.submit(_redraw, home.root, name).result()
-
-
-def _may_sign(home: Home) -> None:
-    if KeyFolder(home.verifier).elsewhere():
-        raise UsageError(
-            "another account keeps the verifier's key", mend="run this under that account"
-        )
-
-
-def replicate(home: Home, name: str, new: TableRef) -> Verdict:
-    """Test a confirmed finding on another registered table; return its later verdict.
-
-    Raises `UsageError` for a finding that is not confirmed, for rows that can't test it, and where
-    another account keeps the verifier's key.
-    """
-    _may_sign(home)
-    with _pool(1) as pool:
-        return pool.submit(_replicate, home.root, name, new).result()
 
 
 def _stamp(root: Path) -> int:
     from earnest.ledger.ledger import Ledger
 
     home = Home(root)
-    with Ledger(home.ledger, _keys(home)) as ledger:
+    with Ledger(home.ledger, keys_of(home)) as ledger:
         return ledger.stamp()
 
 
@@ -301,7 +209,7 @@ def verify(home: Home, names: Sequence[str], progress: Progress) -> list[Verdict
         return []
     if KeyFolder(home.verifier).elsewhere():
         return _await(home, names, progress)
-    with _standing_pool() as pool:
+    with standing_pool() as pool:
         wanted = [pool.submit(_verify, home.root, name) for name in names]
         for number, one in enumerate(as_completed(wanted), start=1):
             progress(f"verified {number} of {len(names)}: {one.result().word}")

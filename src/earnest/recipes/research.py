@@ -35,6 +35,9 @@ from earnest.verify.units import testable
 # These have read no published table: the bundled ones are new to them (DESIGN.md, section 5).
 _READ_NOTHING = ("analyst", "scripted", "nano")
 
+PRINCIPAL = "local"
+"""Whose error budget pays for what is found on this machine."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -71,11 +74,14 @@ def _hand_out(home: Home, task: Task, folder: Path) -> None:
         write_whole(folder / name, (Registry(home).visible(ref.table) / name).read_bytes(), 0o644)
 
 
-def _exposure(task: Task, model: Model, sandbox: Sandbox) -> Exposure:
-    """Return what the author can have seen: all of it, where its code is kept from nothing."""
+def exposure(task: Task, model: str, sandbox: Sandbox) -> Exposure:
+    """Return what the author can have seen: all of it, where its code is kept from nothing.
+
+    `model`: the author's name.
+    """
     if not sandbox.isolates:
         return "author-saw-all"
-    return "public" if task.public and model.name not in _READ_NOTHING else "sealed"
+    return "public" if task.public and model not in _READ_NOTHING else "sealed"
 
 
 def explore(
@@ -96,10 +102,11 @@ def explore(
     """
     folder = home.runs / run
     _hand_out(home, task, folder / "data")
-    exposure = _exposure(task, model, sandbox)
+    author = Author(principal=PRINCIPAL, model=model.name)
+    saw = exposure(task, model.name, sandbox)
     with EventLog(folder / "events.jsonl") as log, network(home, run, hosts) as net:
         tools = research_tools(
-            Submitter(task, run, Author(principal="local", model=model.name), exposure),
+            Submitter(task, run, author, saw),
             sandbox,
             home.blobs,
             data=folder / "data",

@@ -225,7 +225,9 @@ def findings(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
         if options.what == "export":
             return _exported(ledger, home, options)
         if options.what == "verify":
-            return _verified_again(ledger, home, options, say)
+            from earnest.recipes.again import verify_again
+
+            return verify_again(ledger, home, _finding(ledger, options.query), options, say)
         asked, most = {"word": options.word, "run": options.run}, options.limit
         if options.what == "search":
             found = ledger.search(options.query, _FOUND if most is None else most or _MOST_FOUND)
@@ -245,30 +247,6 @@ def _finding(ledger: Any, name: str) -> Finding:
     if not isinstance(finding, Finding):
         raise UsageError(f"{name} is a {finding.record}, not a finding")
     return finding
-
-
-def _verified_again(ledger: Any, home: Home, options: argparse.Namespace, say: Progress) -> Answer:
-    from earnest.recipes import apart
-
-    finding = _finding(ledger, options.query)
-    if finding.claim.formal:
-        if options.on is not None:
-            raise UsageError("it speaks of no table", mend="leave --on away: inputs are drawn anew")
-        on, later = "", apart.redraw(home, finding.id)
-    elif options.on is None:
-        raise UsageError("verifying again needs new rows", mend="name a table: --on FILE")
-    else:
-        (new,) = apart.seal(home, [options.on], design=finding.table.design, progress=say)
-        on, later = new.table, apart.replicate(home, finding.id, new)
-    document = {
-        "version": 1,
-        **row(finding, later),
-        "on": on,
-        "reason": later.reason,
-        "history": [verdict.word for verdict, _ in ledger.history(finding.id)],
-    }
-    words = f"{sentence(finding.claim)}\n{later.word}: {later.reason}"
-    return int(later.word != "replicated"), document, words
 
 
 def _exported(ledger: Any, home: Home, options: argparse.Namespace) -> Answer:

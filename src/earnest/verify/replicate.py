@@ -13,6 +13,7 @@ new ones; whether the new rows come from the same population is for the reader t
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from earnest.core.inputs import count, parse_inputs
@@ -40,25 +41,31 @@ def unseen(rows: pd.DataFrame, seen: pd.DataFrame) -> pd.DataFrame:
     return rows[(marked["_merge"] == "left_only").to_numpy()]
 
 
+def fresh_rows(rows: pd.DataFrame, seen: Iterable[pd.DataFrame], name: str) -> pd.DataFrame:
+    """Return the rows of a new table, called `name`, that stand in none of those already seen.
+
+    Raises `NotTestableError` where that is less than half of them: what is left may be the same
+    rows in another notation.
+    """
+    fresh = rows
+    for table in seen:
+        fresh = unseen(fresh, table)
+    if len(fresh) < len(rows) / 2:
+        raise NotTestableError(
+            f"{len(rows) - len(fresh)} of {len(rows)} rows of {name} were looked at before"
+        )
+    return fresh
+
+
 def replicated(
-    finding: Finding,
-    current: Verdict,
-    rows: pd.DataFrame,
-    seen: pd.DataFrame,
-    *,
-    name: str,
-    seed: int,
+    finding: Finding, current: Verdict, fresh: pd.DataFrame, *, name: str, left_out: int, seed: int
 ) -> Verdict:
     """Return the later verdict on a confirmed finding.
 
-    `rows`: text cells of the new table, called `name`; `seen`: those of the finding's own table,
-    visible and sealed. Raises `NotTestableError`.
+    `fresh`: the rows of the new table, called `name`, that nobody has looked at (text cells; those
+    that a rule's claim needs, prepared); `left_out`: how many others it has. Raises
+    `NotTestableError`.
     """
-    fresh = unseen(rows, seen)
-    if len(fresh) < len(rows) / 2:
-        raise NotTestableError(
-            f"{len(rows) - len(fresh)} of {len(rows)} rows of {name} stand in the first table too"
-        )
     found = estimate(fresh, finding.claim, finding.table.design, alpha=LEVEL, seed=seed)
     word, reason = judge(finding, found, LEVEL)
     reason = f"on {found.rows} new rows or groups of {name}: {reason.replace('sealed', 'new')}"
@@ -70,7 +77,7 @@ def replicated(
             "effect": found.effect,
             "low": found.interval[0],
             "high": found.interval[1],
-            "left_out": float(len(rows) - len(fresh)),
+            "left_out": float(left_out),
         },
     )
     if word == "confirmed":
