@@ -109,7 +109,8 @@ def test_what_was_too_little_is_confirmed_on_more_rows(home, first, capsys, tmp_
     assert told["history"] == ["inconclusive", "inconclusive"]
     new = told["tested_as"]
     assert new["verdict"] == "confirmed"
-    assert f"on second, as {new['id']}: confirmed" in told["reason"]
+    assert told["latest"] == f"on second, as {new['id']}: confirmed"
+    assert "p =" not in told["reason"]  # what the sealed rows said stays withheld
     assert paid(home) == before + 1
     with Ledger(home.ledger) as ledger:
         made = ledger.named(new["id"])
@@ -165,8 +166,7 @@ def test_what_its_own_script_does_not_bear_out_is_noted(home, first, capsys, tmp
     before = paid(home)
     told = again(capsys, finding, table(tmp_path, "second", -0.5, 2), status=1)
     assert (told["verdict"], told["tested_as"]) == ("inconclusive", None)
-    assert "on 2" in told["reason"]
-    assert "visible rows of second: the script's numbers do not support" in told["reason"]
+    assert "visible rows of second: the script's numbers do not support" in told["latest"]
     assert paid(home) == before
     assert main(["findings", "show", finding.id]) == 0
     assert "again: on 2" in capsys.readouterr().out

@@ -5,7 +5,8 @@ import pytest
 from earnest.core.canon import digest
 from earnest.core.home import Home
 from earnest.core.records import Author, Check, Claim, Evidence, Finding, TableRef, Verdict
-from earnest.recipes.report import counts, effects, rounded, row, run_report, shown, spoken
+from earnest.core.shown import rounded, row, shown
+from earnest.recipes.report import counts, effects, run_report, spoken
 
 NASTY = "<img src=x onerror=alert(1)><script>alert(2)</script>{{ 7*7 }}"
 

@@ -21,10 +21,10 @@ from earnest.core.errors import ToolError, UnsupportedError, UsageError
 from earnest.core.home import Home
 from earnest.core.protocols import Progress
 from earnest.core.records import STANDING, Check, Finding, TableRef, Task, Verdict
+from earnest.core.shown import row, shown
 from earnest.ledger.ledger import Ledger
 from earnest.recipes import apart, later, research
 from earnest.recipes.answer import Answer
-from earnest.recipes.report import row
 
 _BORNE_OUT: Final = (*STANDING, "reproduced")
 
@@ -72,7 +72,7 @@ def _tested_anew(
         raise UsageError(f"{new.name} can't test it: {error}", mend=error.mend) from error
     ((_, verdict),) = research.conclude(home, task, [made], say)
     held = verdict.word in _BORNE_OUT
-    detail = f"on {new.name}, as {made.id}: {verdict.word}, {verdict.reason}"
+    detail = f"on {new.name}, as {made.id}: {verdict.word}"
     check = Check(
         name="again", passed=None if verdict.word == "inconclusive" else held, detail=detail
     )
@@ -106,15 +106,16 @@ def _answer(
     made: Finding | None = None,
 ) -> Answer:
     as_ = made and row(made, ledger.verdict(made.id))
+    may = shown(told)
+    latest = may.checks[-1].detail
     document = {
         "version": 1,
         **row(finding, told),
         "on": on,
-        "reason": told.reason,
+        "reason": may.reason,
+        "latest": latest,
         "tested_as": as_,
         "history": [verdict.word for verdict, _ in ledger.history(finding.id)],
     }
-    words = [sentence(finding.claim), f"{told.word}: {told.reason}"]
-    if as_:
-        words.append(f"on the new rows, as {as_['id']}: {as_['verdict']}")
-    return int(not borne_out), document, "\n".join(words)
+    words = [sentence(finding.claim), f"{may.word}: {may.reason}"]
+    return int(not borne_out), document, "\n".join(words + [latest] * (latest not in may.reason))

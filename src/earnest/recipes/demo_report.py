@@ -10,8 +10,9 @@ from typing import Any, Final
 from earnest.core.claims import sentence
 from earnest.core.home import Home
 from earnest.core.records import WORDS, Decision, Finding, Verdict
+from earnest.core.shown import shown
 from earnest.recipes.figures import COLOURS, Bar, bars, curve
-from earnest.recipes.report import cards, effects, shown, spoken, write_page
+from earnest.recipes.report import cards, effects, spoken, write_page
 
 Pairs = Sequence[tuple[Finding, Verdict]]
 

@@ -29,9 +29,10 @@ from earnest.core.home import Home
 from earnest.core.jobs import DATA, Job
 from earnest.core.protocols import Sandbox
 from earnest.core.records import Finding, Verdict
+from earnest.core.shown import programs, rounded, shown
 from earnest.recipes.crate import SUMS, VERSION, Crate, rocrate, write
 from earnest.recipes.network import RECORDING
-from earnest.recipes.report import effects, programs, rounded, shown
+from earnest.recipes.report import effects
 from earnest.sandbox.exchanges import Exchanges
 from earnest.tasks.registry import Registry
 from earnest.verify.evidence_run import close

@@ -15,13 +15,14 @@ from earnest.core.home import Home
 from earnest.core.novelty import read_novelty
 from earnest.core.protocols import Model, Progress
 from earnest.core.records import WORDS, Finding, TableRef, Task, Verdict
+from earnest.core.shown import brief, how_new, programs, row, shown
 from earnest.recipes.answer import Answer
 from earnest.recipes.bench_verbs import bench as bench
 from earnest.recipes.closed_book import whole_cost
 from earnest.recipes.ledger_verbs import ledger as ledger
 from earnest.recipes.ledger_verbs import retract
 from earnest.recipes.ledger_verbs import verifier as verifier
-from earnest.recipes.report import brief, how_new, programs, row, run_report, shown, spoken
+from earnest.recipes.report import run_report, spoken
 from earnest.recipes.sandbox_verbs import sandbox as sandbox
 
 if TYPE_CHECKING:
