@@ -6,6 +6,16 @@ from earnest.core.errors import LackError
 from earnest.core.home import Home
 
 
+def pytest_collection_modifyitems(items):
+    """Keep a file's tests together where several workers share them, and all of the sandbox's.
+
+    A file's tests share what is made for it once; the sandbox's load the machine, and measure it.
+    """
+    for item in items:
+        room = item.path.parent.name
+        item.add_marker(pytest.mark.xdist_group(room if room == "sandbox" else str(item.path)))
+
+
 @pytest.fixture(scope="session")
 def sandbox(tmp_path_factory):
     """The sandbox that this machine gets; its image is built once a session."""

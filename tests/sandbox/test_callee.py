@@ -111,7 +111,9 @@ class Sub(int):
 
 
 @pytest.mark.parametrize(
-    "value", [Sub(1), object(), len, int, range(3), iter([]), [object()], {"a": Sub(1)}], ids=repr
+    "value",
+    [Sub(1), object(), len, int, range(3), iter([]), [object()], {"a": Sub(1)}],
+    ids=lambda value: type(value).__name__,
 )
 def test_only_exact_types_are_data(value):
     with pytest.raises(UnsayableError):

@@ -111,17 +111,17 @@ def test_without_an_outer_jail_nothing_runs(images, tmp_path, monkeypatch):
         selftest("bwrap", images)
 
 
-def test_an_interrupt_leaves_nothing_behind(images):
+def test_an_interrupt_leaves_nothing_behind(images, tmp_path):
     program = (
         "import sys; from pathlib import Path; from earnest.sandbox.selftest import selftest\n"
         "selftest('bwrap', Path(sys.argv[1]), progress=lambda l: print(l, flush=True))\n"
     )
-    before = sorted(Path("/tmp").iterdir())
     process = subprocess.Popen(
         [sys.executable, "-c", program, str(images)],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
     )
     assert process.stdout.readline()
     process.send_signal(signal.SIGINT)
@@ -131,8 +131,7 @@ def test_an_interrupt_leaves_nothing_behind(images):
     while drivers(images) and time.monotonic() < over:
         time.sleep(0.05)
     assert drivers(images) == []
-    new = {path.name for path in Path("/tmp").iterdir()} - {path.name for path in before}
-    assert not [name for name in new if name.startswith(("world-", "earnest-"))]
+    assert list(tmp_path.iterdir()) == []
 
 
 def drivers(images):
