@@ -65,6 +65,10 @@ class UnsupportedError(ToolError):
     """A script's numbers do not support the claim that they were given for."""
 
 
+class QuotaError(ToolError):
+    """A principal has used up what it may ask for, for now; the message says until when."""
+
+
 class PredicateError(UsageError, ValueError):
     """A predicate or a subset outside the small language of `earnest.core.predicates`."""
 
