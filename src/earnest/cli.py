@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from earnest import __version__
+from earnest.cli_connect import add_connect
 from earnest.cli_options import common, count, table_options
 
 if TYPE_CHECKING:
@@ -287,6 +288,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_ledger(verbs)
     _add_proofs(verbs)
     _add_bench(verbs)
+    add_connect(verbs)
     return parser
 
 

@@ -19,6 +19,7 @@ from earnest.core.shown import brief, how_new, programs, row, shown
 from earnest.recipes.answer import Answer
 from earnest.recipes.bench_verbs import bench as bench
 from earnest.recipes.closed_book import whole_cost
+from earnest.recipes.connect_verbs import connect as connect
 from earnest.recipes.ledger_verbs import ledger as ledger
 from earnest.recipes.ledger_verbs import retract
 from earnest.recipes.ledger_verbs import verifier as verifier
