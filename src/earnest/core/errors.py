@@ -57,6 +57,10 @@ class ModelError(EarnestError):
     """A model could not be reached or answered outside its protocol."""
 
 
+class CaptureError(EarnestError):
+    """A transcript that can't be opened, or is no transcript of a format that is read here."""
+
+
 class ToolError(EarnestError):
     """A tool call that the model got wrong; the message is for the model."""
 
