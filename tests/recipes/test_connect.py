@@ -100,7 +100,14 @@ def test_what_claude_code_reads_of_it(base, capsys):
     assert found["hooks"]["Stop"][0] == SETTINGS["hooks"]["Stop"][0]
     ours = found["hooks"]["Stop"][1]["hooks"][0]
     assert ours["async"] is True
-    assert shlex.split(ours["command"])[-2:] == ["claude-code", str(base / "data of mine")]
+    words = shlex.split(ours["command"])
+    assert words[-3:] == ["--home", str(base / "data of mine"), "--import"]
+    assert "--import" not in found["hooks"]["PreCompact"][0]["hooks"][0]["command"]
+    event = json.dumps({"transcript_path": str(base / "t.jsonl"), "hook_event_name": "PreCompact"})
+    (base / "t.jsonl").write_text('{"type": "user"}\n')
+    subprocess.run(words[:-1], input=event, text=True, check=True)
+    (copy,) = (base / "data of mine" / "spool").glob("*/*.part")
+    assert copy.read_text() == '{"type": "user"}\n'
     assert "async" not in found["hooks"]["SessionEnd"][0]["hooks"][0]
 
 

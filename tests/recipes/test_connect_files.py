@@ -9,7 +9,7 @@ from earnest.core.errors import UsageError
 from earnest.recipes.connect_files import HOOK, block, hooks, servers, whole
 
 ENTRY = {"command": "earnest", "args": ["mcp"]}
-OURS = {"hooks": [{"type": "command", "command": f"python -I -S /x/{HOOK} claude-code"}]}
+OURS = {"hooks": [{"type": "command", "command": f"python -I -S /x/{HOOK} --import"}]}
 EVENTS = {"Stop": OURS, "SessionEnd": OURS}
 LINES = '[mcp_servers.earnest]\ncommand = "earnest"'
 

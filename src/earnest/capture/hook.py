@@ -287,26 +287,36 @@ def take(data: bytes, home: str) -> int:
     return copied
 
 
-def import_later(home: str) -> None:
-    """Start an import of what is spooled, in a session of its own that outlives the agent's."""
+def import_later(home: str, earnest: str = "") -> None:
+    """Start an import of what is spooled, in a session of its own that outlives the agent's.
+
+    `earnest`: the command, on the path; empty: this interpreter's package.
+    """
     nowhere = [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
         (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
         (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
     ]
-    command = [sys.executable, "-m", "earnest", "capture", "--spooled", "--home", home]
-    os.posix_spawn(sys.executable, command, os.environ, file_actions=nowhere, setsid=True)
+    command = [earnest] if earnest else [sys.executable, "-m", "earnest"]
+    command += ["capture", "--spooled", "--home", home]
+    os.posix_spawnp(command[0], command, os.environ, file_actions=nowhere, setsid=True)
+
+
+def _after(name: str, arguments: list[str]) -> str:
+    return arguments[arguments.index(name) + 1] if name in arguments[:-1] else ""
 
 
 def main(arguments: list[str]) -> int:
-    """Run the hook: `[--import] [--home DIR]`, the event on standard input. Always returns 0."""
+    """Run the hook: `[--import] [--home DIR] [--earnest COMMAND]`. Always returns 0.
+
+    The event comes on standard input.
+    """
     try:
-        home = default_home()
-        if "--home" in arguments[:-1]:
-            home = os.path.abspath(arguments[arguments.index("--home") + 1])
+        given = _after("--home", arguments)
+        home = os.path.abspath(given) if given else default_home()
         take(sys.stdin.buffer.read(_MOST_EVENT), home)
         if "--import" in arguments:
-            import_later(home)
+            import_later(home, _after("--earnest", arguments))
     except Exception:  # noqa: BLE001, S110 - an agent is never held up, and prints nothing of ours
         pass
     return 0

@@ -18,7 +18,7 @@ from earnest.recipes import connect_files as files
 AGENTS: Final = ("claude-code", "codex", "cursor")
 SCOPES: Final = ("user", "project")
 SKILL: Final = Path(__file__).parent / "templates" / "SKILL.md"
-HOOK: Final = Path(earnest.__file__).parent / "hook.py"
+HOOK: Final = Path(earnest.__file__).parent / "capture" / "hook.py"
 _MARK: Final = "name: earnest\n"
 
 Change = Callable[[str | None, str], str | None]
@@ -45,10 +45,11 @@ class Settings:
             entry["env"] = {"EARNEST_HOME": str(self.home)}
         return entry
 
-    def command(self, agent: str) -> str:
-        """Return the hook's command line."""
-        home = [str(self.home)] if self.home is not None else []
-        return shlex.join([self.python, "-I", "-S", str(self.hook), agent, *home])
+    @property
+    def command(self) -> str:
+        """The hook's command line."""
+        home = ["--home", str(self.home)] if self.home is not None else []
+        return shlex.join([self.python, "-I", "-S", str(self.hook), *home])
 
 
 def changes(agent: str, scope: str, base: Path, settings: Settings | None) -> dict[Path, Change]:
@@ -75,7 +76,7 @@ def _claude(base: Path, scope: str, settings: Settings | None) -> dict[Path, Cha
     name = "settings.local.json" if scope == "project" else "settings.json"
     return {
         base / ".mcp.json" if scope == "project" else own: _servers(settings, scope),
-        folder / name: _hooks(claude_hooks(settings.command("claude-code")) if settings else None),
+        folder / name: _hooks(claude_hooks(settings.command) if settings else None),
         folder / "skills" / "earnest" / "SKILL.md": _skill(settings),
     }
 
@@ -87,9 +88,7 @@ def _codex(base: Path, scope: str, settings: Settings | None) -> dict[Path, Chan
         folder / "config.toml": lambda text, path: files.block(text, lines, path)
     }
     if scope == "user":
-        found[folder / "hooks.json"] = _hooks(
-            codex_hooks(settings.command("codex")) if settings else None
-        )
+        found[folder / "hooks.json"] = _hooks(codex_hooks(settings.command) if settings else None)
     skills = base / ".agents" if scope == "project" else folder
     return {**found, skills / "skills" / "earnest" / "SKILL.md": _skill(settings)}
 
@@ -98,7 +97,7 @@ def _cursor(base: Path, scope: str, settings: Settings | None) -> dict[Path, Cha
     folder = base / ".cursor"
     found: dict[Path, Change] = {folder / "mcp.json": _servers(settings, scope)}
     if scope == "user":
-        own = cursor_hooks(settings.command("cursor")) if settings else None
+        own = cursor_hooks(settings.command) if settings else None
         found[folder / "hooks.json"] = lambda text, path: files.hooks(text, own, path, version=1)
     return {**found, folder / "skills" / "earnest" / "SKILL.md": _skill(settings)}
 
@@ -107,28 +106,34 @@ _CURSOR: Final = ("stop", "sessionEnd")
 _CODEX: Final = ("SessionStart", "Stop", "SubagentStop", "PreCompact")
 _CLAUDE: Final = (*_CODEX, "SessionEnd")
 _AT_THE_EDGE: Final = ("SessionStart", "SessionEnd")  # an agent that ends kills what is behind it
+_IMPORTS: Final = ("SessionStart", "Stop", "SessionEnd", *_CURSOR)
 
 
-def _group(command: str, **more: Any) -> dict[str, Any]:
-    return {"hooks": [{"type": "command", "command": command, "timeout": 10, **more}]}
+def _entry(command: str, event: str) -> dict[str, Any]:
+    """Return the hook's entry; where a turn or a session ends, what was copied is imported."""
+    return {"command": f"{command} --import" if event in _IMPORTS else command}
+
+
+def _group(command: str, event: str, **more: Any) -> dict[str, Any]:
+    return {"hooks": [{"type": "command", **_entry(command, event), "timeout": 10, **more}]}
 
 
 def claude_hooks(command: str) -> dict[str, dict[str, Any]]:
     """Return our hook at the moments at which Claude Code has written something."""
     return {
-        name: _group(command) if name in _AT_THE_EDGE else _group(command, **{"async": True})
+        name: _group(command, name, **({} if name in _AT_THE_EDGE else {"async": True}))
         for name in _CLAUDE
     }
 
 
 def codex_hooks(command: str) -> dict[str, dict[str, Any]]:
     """Return our hook at the moments at which Codex has written something."""
-    return {name: _group(command) for name in _CODEX}
+    return {name: _group(command, name) for name in _CODEX}
 
 
 def cursor_hooks(command: str) -> dict[str, dict[str, Any]]:
     """Return our hook at the moments at which Cursor has written something."""
-    return {name: {"command": command} for name in _CURSOR}
+    return {name: _entry(command, name) for name in _CURSOR}
 
 
 def _servers(settings: Settings | None, scope: str) -> Change:
@@ -163,7 +168,9 @@ def plugin(agent: str) -> Mapping[str, str]:
     folders = {"claude-code": ".claude-plugin", "codex": ".codex-plugin"}
     if agent not in folders:
         raise UsageError(f"{agent} has no plugins of this form", mend=f"earnest connect {agent}")
-    command = 'python3 -I -S "${CLAUDE_PLUGIN_ROOT}/hooks/earnest/hook.py" ' + agent
+    command = (
+        'python3 -I -S "${CLAUDE_PLUGIN_ROOT}/hooks/earnest/capture/hook.py" --earnest earnest'
+    )
     events = claude_hooks(command) if agent == "claude-code" else codex_hooks(command)
     manifest = {
         "name": "earnest",
@@ -178,7 +185,7 @@ def plugin(agent: str) -> Mapping[str, str]:
         ".mcp.json": _json(server),
         "skills/earnest/SKILL.md": SKILL.read_text("utf-8"),
         "hooks/hooks.json": _json({"hooks": {name: [group] for name, group in events.items()}}),
-        "hooks/earnest/hook.py": HOOK.read_text("utf-8"),
+        "hooks/earnest/capture/hook.py": HOOK.read_text("utf-8"),
     }
 
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 from earnest.core.errors import UsageError
 
 NAME: Final = "earnest"
-HOOK: Final = "earnest/hook.py"
+HOOK: Final = "earnest/capture/hook.py"
 _BEGIN, _END = "# >>> earnest >>>", "# <<< earnest <<<"
 _BLOCK: Final = re.compile(rf"\n?^{_BEGIN}$.*?^{_END}$\n?", re.M | re.S)
 
