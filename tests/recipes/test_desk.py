@@ -24,7 +24,8 @@ from earnest.core.sign import KeyFolder
 from earnest.ledger.audit import audit
 from earnest.ledger.ledger import Ledger
 from earnest.recipes import apart
-from earnest.recipes.desk import OutsideDesk, find_table, submission
+from earnest.recipes.desk import OutsideDesk, submission
+from earnest.recipes.desk_asked import find_table
 from earnest.recipes.desk_batches import Batches, Sitting
 from earnest.recipes.quota import Quota
 from earnest.recipes.research import to_test

@@ -27,6 +27,7 @@ MOST_QUERY: Final = 1000
 DEEPEST: Final = 500
 _LONGEST: Final = 600
 _LONG: Final = 20_000
+_PROSE: Final = 4000
 _PROGRAMS: Final = ("program", "reference")
 _CLOSED: Final = ("definitional", "near-copy", "known")
 
@@ -123,7 +124,7 @@ class Answers:
                 **_claim(finding),
                 **_verdict(verdict),
                 author=told(finding.author.model_dump(mode="json")),
-                prose=cut(finding.prose, _LONG),
+                prose=cut(finding.prose, _PROSE),
                 evidence=self._evidence(finding),
                 rerun=_rerun(finding),
                 history=_history(ledger, finding.id),
