@@ -21,7 +21,7 @@ def test_the_tables_are_listed(open_app, reader):
             "name": "trial",
             "design": "iid",
             "rows": 180,
-            "columns": ["dose", "response"],
+            "columns": ["dose", "resp\\u{202e}onse"],  # what does not show is written out,
         }
     ]
 

@@ -42,6 +42,7 @@ _HEADERS: Final[Mapping[str, str]] = {
 }
 
 
+_HOST: Final = re.compile(r"(\[(?P<six>[0-9a-f:.]+)\]|(?P<name>[^\[\]:/@?#\s]+))(:[0-9]{1,5})?")
 _LENGTH: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 _TOKEN: Final = Rate(burst=120, a_minute=600)
 _PRINCIPAL: Final = Rate(burst=240, a_minute=1200)
@@ -67,9 +68,9 @@ class Limits:
 
 @dataclass(frozen=True)
 class Bodies:
-    """What a body below some path may be: how long, and of which media type."""
+    """What a body below some path may be: how long (0: as any other), and of which media type."""
 
-    most: int = MIB
+    most: int = 0
     media: tuple[str, ...] = ("application/json",)
 
 
@@ -154,23 +155,24 @@ class Door:
         """
         allowed = next(
             (one for path, one in self.bodies.items() if _below(scope["path"], path)),
-            Bodies(self.limits.body),
+            Bodies(),
         )
+        most = allowed.most or self.limits.body
         headers = Headers(scope=scope)
         declared = headers.get("content-length", "0")
         if not _LENGTH.fullmatch(declared):
             raise refusal(400)
-        too_long = refusal(413, f"a request's body has at most {allowed.most:,} bytes")
-        if int(declared) > allowed.most:
+        too_long = refusal(413, f"a request's body has at most {most:,} bytes")
+        if int(declared) > most:
             raise too_long
         try:
             async with asyncio.timeout(self.limits.body_s):
-                body = await _received(receive, allowed.most)
+                body = await _received(receive, most)
         except TimeoutError:
             raise refusal(408) from None
         if body is None:
             return None
-        if len(body) > allowed.most:
+        if len(body) > most:
             raise too_long
         media = headers.get("content-type", "").partition(";")[0].strip().lower()
         if body and media not in allowed.media:
@@ -193,11 +195,9 @@ async def _received(receive: Receive, most: int) -> bytes | None:
 
 
 def _bare(host: str) -> str:
-    """Return a host's name without its port, in lower case."""
-    name = host.strip().lower()
-    if name.startswith("["):
-        return name[1:].partition("]")[0]
-    return name.partition(":")[0]
+    """Return a host's name without its port, in lower case; empty where it is no host."""
+    found = _HOST.fullmatch(host.strip().lower())
+    return (found["six"] or found["name"]) if found else ""
 
 
 def _below(path: str, folder: str) -> bool:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from earnest.core.errors import (
+    AbsentError,
     EarnestError,
     LackError,
     QuotaError,
@@ -98,6 +99,8 @@ def _answer(error: EarnestError) -> JSONResponse:
 def _status(error: EarnestError) -> int:
     if isinstance(error, QuotaError):
         return 429
+    if isinstance(error, AbsentError):
+        return 404
     if isinstance(error, LackError | SandboxError):
         return 503
     return 422 if isinstance(error, ToolError | UsageError) else 500
