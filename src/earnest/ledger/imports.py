@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from earnest.core.errors import LedgerError, RecordError
+from earnest.core.errors import AbsentError, LedgerError, RecordError
 from earnest.core.history import Import, Retraction, Signature, Withdrawn
 from earnest.core.records import STANDING, Finding, Verdict
 from earnest.core.sign import OFFER, VERDICT, Signer, require_exact, stated, statement
@@ -269,7 +269,7 @@ def find(db: sqlite3.Connection, prefix: str) -> list[Imported]:
     """Return the imports whose finding's id starts with this (8 hex digits or more)."""
     bare = prefix.removeprefix("sha256:")
     if len(bare) < 8 or not set(bare) <= set("0123456789abcdef"):
-        raise LedgerError(f"{prefix!r} is no id", mend="give at least 8 of its hex digits")
+        raise AbsentError(f"{prefix!r} is no id", mend="give at least 8 of its hex digits")
     rows = db.execute(
         "SELECT latest, retraction FROM import WHERE finding GLOB ? ORDER BY seq LIMIT 3",
         (f"sha256:{bare}*",),

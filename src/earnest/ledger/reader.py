@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 from earnest.core.canon import GENESIS
-from earnest.core.errors import LedgerError
+from earnest.core.errors import AbsentError
 from earnest.core.history import ALL, ClosedBook, Import, Key, Retraction, Revision, Signature
 from earnest.core.likeness import Related
 from earnest.core.records import (
@@ -47,30 +47,33 @@ class Reader:
         return (int(row[0]), str(row[1])) if row else (0, GENESIS)
 
     def _there(self, finding: str) -> None:
-        """Raise `LedgerError` unless there is a finding with this id."""
+        """Raise `AbsentError` unless there is a finding with this id."""
         row = self._db.execute(
             "SELECT 1 FROM record r JOIN finding f ON f.seq = r.seq WHERE r.id = ?", (finding,)
         ).fetchone()
         if row is None:
-            raise LedgerError(f"the ledger has no finding {finding}")
+            raise AbsentError(f"the ledger has no finding {finding}")
 
     def get(self, name: str, kind: type[Kind]) -> Kind:
-        """Return the record with this id, re-verified. Raises `LedgerError` or `RecordError`."""
+        """Return the record with this id, re-verified. Raises `AbsentError` or `RecordError`."""
         row = self._db.execute("SELECT data FROM record WHERE id = ?", (name,)).fetchone()
         if row is None:
-            raise LedgerError(f"the ledger has no {kind.record} {name}")
+            raise AbsentError(f"the ledger has no {kind.record} {name}")
         return kind.from_bytes(row[0], expect=name)
 
     def named(self, prefix: str) -> Record:
-        """Return the one record whose id starts with this (8 hex digits or more)."""
+        """Return the one record whose id starts with this (8 hex digits or more).
+
+        Raises `AbsentError`.
+        """
         bare = prefix.removeprefix("sha256:")
         if len(bare) < 8 or not set(bare) <= set("0123456789abcdef"):
-            raise LedgerError(f"{prefix!r} is no id", mend="give at least 8 of its hex digits")
+            raise AbsentError(f"{prefix!r} is no id", mend="give at least 8 of its hex digits")
         rows = self._db.execute(
             "SELECT id, kind FROM record WHERE id GLOB ? LIMIT 2", (f"sha256:{bare}*",)
         ).fetchall()
         if len(rows) != 1:
-            raise LedgerError(f"{'several records' if rows else 'no record'} with id {prefix}")
+            raise AbsentError(f"{'several records' if rows else 'no record'} with id {prefix}")
         return self.get(rows[0][0], ALL[rows[0][1]])
 
     def records(self, kind: type[Kind]) -> list[Kind]:
@@ -278,11 +281,11 @@ class Reader:
     def imported(self, prefix: str) -> Imported:
         """Return the one import whose finding's id starts with this (8 hex digits or more).
 
-        Raises `LedgerError` where there is none, or more than one source offers it.
+        Raises `AbsentError` where there is none, or more than one source offers it.
         """
         found = imports.find(self._db, prefix)
         if len(found) != 1:
-            raise LedgerError(f"{'several imports' if found else 'no import'} with id {prefix}")
+            raise AbsentError(f"{'several imports' if found else 'no import'} with id {prefix}")
         return found[0]
 
     def search_imports(self, query: str, limit: int = 20) -> list[Imported]:

@@ -34,7 +34,9 @@ def names(text: str) -> str:
 
 def search(db: sqlite3.Connection, query: str, limit: int, index: Index = "text") -> list[int]:
     """Return the places of the findings that fit a query best, best first."""
-    words = list(dict.fromkeys(query.split()))[:_WORDS]
+    # The index takes neither a NUL nor a lone surrogate; no text in it has one.
+    legible = query.encode("utf-8", "replace").decode().replace("\x00", " ")
+    words = list(dict.fromkeys(legible.split()))[:_WORDS]
     hits: dict[str, list[int]] = {}
     for word in words:
         match, found = _looked_up(db, index, word)
