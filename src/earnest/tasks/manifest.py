@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from earnest.core.columns import MISSING
 from earnest.core.errors import TableError, UsageError
 from earnest.tasks.split import UNNAMED, Design, times
 
@@ -39,8 +40,8 @@ def known_by(columns: Sequence[str]) -> list[str]:
 
 
 def _cell(text: object) -> str:
-    if not isinstance(text, str):
-        return ""  # missing, in whichever notation
+    if not isinstance(text, str) or text in MISSING:
+        return ""
     try:
         return format(float(text), ".6g")
     except ValueError:

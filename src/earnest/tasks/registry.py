@@ -172,6 +172,15 @@ class Registry:
         tidied = replace(tidied, assumed=assumed.all() + tidied.assumed)
         return self._seal(raw, tidied, table_name(path), chosen, fraction, key, reading)
 
+    def read(self, path: Path, *, design: str = "", reading: Reading | None = None) -> pd.DataFrame:
+        """Return a file's cells in its own order, as `seal` would write them; registers nothing.
+
+        Of the whole file: it is for the process that may see sealed rows. Raises `TableError`.
+        """
+        reading = reading or Reading()
+        _, tidied = _designed(read_table(path, reading, Assumed()), design, "", reading)
+        return tidied.cells
+
     def seal_frame(
         self,
         frame: pd.DataFrame,
