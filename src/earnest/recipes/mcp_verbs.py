@@ -31,7 +31,7 @@ def mcp(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     token = _token(options) if options.http else ""
     quota = Quota(home, submissions=options.per_hour, seconds=options.script_seconds)
     desk = OutsideDesk(home, say, quota=quota, pause_s=options.pause)
-    offered = Offered(Answers(home.ledger, home.blobs), desk, submission())
+    offered = Offered(Answers(home.ledger, home.blobs, home.trusted), desk, submission())
     status = 0
     desk.open()
     try:
