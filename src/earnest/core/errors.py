@@ -45,6 +45,10 @@ class LedgerError(EarnestError):
     """A ledger that can't be opened, lacks what is asked for, or does not hold together."""
 
 
+class AbsentError(LedgerError):
+    """The ledger has no record, or not exactly one, by the name that was given."""
+
+
 class SandboxError(EarnestError):
     """The sandbox itself failed: nothing may be concluded about the program it was to run."""
 
