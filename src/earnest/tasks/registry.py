@@ -15,6 +15,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -130,6 +131,18 @@ class Registry:
         try:
             return str(parse(path.read_bytes()).get("kept_for", ""))
         except (OSError, AttributeError) as error:
+            raise RecordError(f"{path} is damaged: {error}") from error
+
+    def registered_at(self, table: str) -> datetime | None:
+        """Return when a table was registered first; None: before that was kept.
+
+        Raises `UsageError` or `RecordError`.
+        """
+        path = self.visible(table).parent / "table.json"
+        try:
+            told = parse(path.read_bytes()).get("registered")
+            return datetime.fromisoformat(told) if told else None
+        except (OSError, AttributeError, ValueError, TypeError) as error:
             raise RecordError(f"{path} is damaged: {error}") from error
 
     def assumed(self, table: str) -> tuple[Assumption, ...]:
@@ -270,7 +283,12 @@ class Registry:
         folder = self.home.tables / bare / "visible"
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(folder / f"{ref.name}.csv", visible, mode=0o644)
+        try:
+            first = parse((folder.parent / "table.json").read_bytes()).get("registered", "")
+        except (OSError, AttributeError, RecordError):
+            first = datetime.now(UTC).isoformat(timespec="milliseconds")
         note = {
+            "registered": first,
             "ref": ref.model_dump(mode="json"),
             "assumed": [one.model_dump(mode="json") for one in assumed],
         } | ({"kept_for": use} if use else {})
