@@ -18,6 +18,7 @@ from earnest.core.records import WORDS, Finding, TableRef, Task, Verdict
 from earnest.core.shown import brief, how_new, programs, row, shown
 from earnest.recipes.answer import Answer
 from earnest.recipes.bench_verbs import bench as bench
+from earnest.recipes.capture_verbs import capture as capture
 from earnest.recipes.closed_book import whole_cost
 from earnest.recipes.ledger_verbs import ledger as ledger
 from earnest.recipes.ledger_verbs import retract
