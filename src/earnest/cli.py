@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from earnest import __version__
+from earnest.cli_capture import add_capture
 from earnest.cli_connect import add_connect
 from earnest.cli_ledger import add_ledger
 from earnest.cli_mcp import add_mcp
@@ -264,6 +265,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_catalogue(verbs)
     add_ledger(verbs)
     add_mcp(verbs)
+    add_capture(verbs)
     _add_proofs(verbs)
     _add_bench(verbs)
     add_connect(verbs)
@@ -280,7 +282,12 @@ def _act(options: argparse.Namespace, home: Home) -> tuple[int, dict[str, Any], 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if given[:2] == ["capture", "--hook"]:  # an agent waits for it: nothing else is loaded
+        from earnest.capture.hook import main as hook
+
+        return hook(given[2:])
+    options = _parser().parse_args(given)
     from earnest.core.errors import EarnestError
     from earnest.core.home import Home, default_home
 

@@ -8,11 +8,11 @@ pytest.importorskip("kingfisher_sdk", reason="extra capture is not installed")
 
 
 @pytest.fixture(scope="session")
-def rules(tmp_path_factory):
-    """A redactor whose rules the others share; they are compiled once a session."""
+def rules(redaction_rules):
+    """A redactor whose rules the others share."""
     from earnest.capture.redact import Redactor
 
-    return Redactor(tmp_path_factory.mktemp("rules"))
+    return Redactor(redaction_rules)
 
 
 @pytest.fixture

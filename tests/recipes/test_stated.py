@@ -7,6 +7,7 @@ what the session stated; another agent's client then finds it.
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -141,7 +142,9 @@ def test_a_session_ends_as_a_finding_that_another_agent_finds(world):
         from mcp import Client, StdioServerParameters
 
         server = StdioServerParameters(
-            command=sys.executable, args=["-m", "earnest", "mcp", "--home", str(home.root)]
+            command=sys.executable,
+            args=["-m", "earnest", "mcp", "--home", str(home.root)],
+            env=dict(os.environ),
         )
         async with Client(server) as client:
             return await client.call_tool("search_findings", {"query": "height age"})
@@ -161,7 +164,7 @@ def test_who_may_have_seen_it_all_has_it_reproduced_at_most(world):
     early.works(ref, direction="negative", supports="rho < 0.9", subset="age > 10")
     assert main(["capture", "--from", str(early.path), "--json", "--home", str(home.root)]) == 0
     found = verdicts(home, 60, 2).values()
-    (exposures,) = {f.exposure for f, _ in found if f.claim.subset}, 
+    (exposures,) = ({f.exposure for f, _ in found if f.claim.subset},)
     assert exposures == {"author-saw-all"}
 
 

@@ -245,7 +245,7 @@ def sentences(text: str) -> Iterator[str]:
             continue
         for sentence in _ENDS.split(bare):
             told = sentence.strip(" *_")
-            if 15 <= len(told) <= 600 and not told.endswith(("?", ":")):
+            if 12 <= len(told) <= 600 and not told.endswith(("?", ":")):
                 yield told
 
 

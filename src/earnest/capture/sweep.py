@@ -272,6 +272,8 @@ class Importer:
         """Say what an import would keep of a transcript that grows."""
         captured, state = self.store.of(str(path)), here.state
         took = Took(captured.id, str(path), form, word(state.get("session_id")))
+        if any(one.id == captured.id for one in self.took):
+            return
         redactor = Redactor(like=self._rules)
         gone = not path.is_file()
         sources = (

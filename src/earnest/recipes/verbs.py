@@ -18,6 +18,7 @@ from earnest.core.records import WORDS, Finding, TableRef, Task, Verdict
 from earnest.core.shown import brief, how_new, programs, row, shown
 from earnest.recipes.answer import Answer
 from earnest.recipes.bench_verbs import bench as bench
+from earnest.recipes.capture_verbs import capture as capture
 from earnest.recipes.closed_book import whole_cost
 from earnest.recipes.connect_verbs import connect as connect
 from earnest.recipes.imported_rows import import_lines, imports_of, named, show_import
