@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from earnest import __version__
+from earnest.cli_mcp import add_mcp
 from earnest.cli_options import common, count, table_options
 
 if TYPE_CHECKING:
@@ -285,6 +286,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_findings(verbs)
     _add_catalogue(verbs)
     _add_ledger(verbs)
+    add_mcp(verbs)
     _add_proofs(verbs)
     _add_bench(verbs)
     return parser

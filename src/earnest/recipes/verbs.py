@@ -22,6 +22,7 @@ from earnest.recipes.closed_book import whole_cost
 from earnest.recipes.ledger_verbs import ledger as ledger
 from earnest.recipes.ledger_verbs import retract
 from earnest.recipes.ledger_verbs import verifier as verifier
+from earnest.recipes.mcp_verbs import mcp as mcp
 from earnest.recipes.report import run_report, spoken
 from earnest.recipes.sandbox_verbs import sandbox as sandbox
 
