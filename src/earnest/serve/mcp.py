@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from earnest import __version__
 from earnest.core.errors import EarnestError, LackError, UsageError
 from earnest.core.protocols import Progress
-from earnest.core.quoted import plain
+from earnest.core.quoted import plain, quoted
 from earnest.serve.offered import INSTRUCTIONS, REPORT, Caller, Offer, Offered, new_session, report
 
 if TYPE_CHECKING:
@@ -153,7 +153,9 @@ def _called(
     try:
         return _answer(offered.call(name, arguments, caller))
     except EarnestError as error:
-        return _answer({"error": plain(str(error)), "mend": plain(error.mend)}, wrong=True)
+        what, _, printed = str(error).partition("\n")
+        more = {"printed": quoted(printed, "the script")} if printed else {}
+        return _answer({"error": plain(what), "mend": plain(error.mend), **more}, wrong=True)
     except Exception as error:  # noqa: BLE001
         _log.error("%s failed inside: %s", plain(name[:80]), type(error).__name__)
         told = {"error": "the server failed inside", "mend": "try again; earnest doctor may help"}
@@ -290,6 +292,7 @@ def serve_http(offered: Offered, principal: str, port: int, token: str, say: Pro
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((HOST, port))
+            listener.listen(128)  # before it is said: whoever reads it may connect at once
         except OSError as error:
             raise UsageError(
                 f"port {port} can't be had: {error.strerror}", mend="name another: --port N"
