@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from earnest import __version__
 from earnest.cli_mcp import add_mcp
 from earnest.cli_options import common, count, table_options
+from earnest.cli_serve import add_serve
 
 if TYPE_CHECKING:
     from earnest.core.home import Home
@@ -287,6 +288,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_catalogue(verbs)
     _add_ledger(verbs)
     add_mcp(verbs)
+    add_serve(verbs)
     _add_proofs(verbs)
     _add_bench(verbs)
     return parser
