@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from earnest import __version__
+from earnest.cli_ledger import add_ledger
 from earnest.cli_mcp import add_mcp
 from earnest.cli_options import common, count, table_options
 from earnest.cli_serve import add_serve
@@ -162,6 +163,7 @@ def _add_findings(verbs: Any) -> None:
         default=32,
         help="larger files stay out of an export and are named (default: 32)",
     )
+    verb.add_argument("--imported", action="store_true", help="list: what came from other ledgers")
     verb.add_argument("--word", default="", help="only with this verdict")
     verb.add_argument("--run", default="", help="only of this run")
     verb.add_argument(
@@ -186,32 +188,6 @@ def _add_catalogue(verbs: Any) -> None:
         "--name", default="", metavar="NAME", help="what it is called here (default: the file's)"
     )
     common(verb, "catalogue")
-
-
-def _add_ledger(verbs: Any) -> None:
-    verb = verbs.add_parser("ledger", help="audit the ledger, or count what is in it")
-    verb.add_argument("what", choices=("audit", "stats"))
-    verb.add_argument(
-        "--quick",
-        action="store_true",
-        help="hash and walk the chain, compare by SQL; without it all is derived anew",
-    )
-    verb.add_argument(
-        "--key",
-        default="",
-        metavar="PUBLIC",
-        help="the public key that must have signed (default: the one in the verifier's folder)",
-    )
-    common(verb, "ledger")
-    verb = verbs.add_parser(
-        "verifier",
-        help="show the key that signs verdicts, or verify what is queued",
-        epilog="Under an account of its own, with EARNEST_VERIFIER naming a folder that only it "
-        "can read, nobody else can sign: see docs/ledger.md.",
-    )
-    verb.add_argument("what", choices=("show", "run"))
-    verb.add_argument("--once", action="store_true", help="end when nothing is queued")
-    common(verb, "verifier")
 
 
 def _add_proofs(verbs: Any) -> None:
@@ -286,7 +262,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_small(verbs)
     _add_findings(verbs)
     _add_catalogue(verbs)
-    _add_ledger(verbs)
+    add_ledger(verbs)
     add_mcp(verbs)
     add_serve(verbs)
     _add_proofs(verbs)

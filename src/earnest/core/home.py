@@ -91,6 +91,11 @@ class Home:
         return self.root / "catalogue"
 
     @property
+    def trusted(self) -> Path:
+        """The other ledgers whose word is taken, by name, with their public keys."""
+        return self.root / "trusted.json"
+
+    @property
     def tokens(self) -> Path:
         """Who may ask over HTTP: hashes of tokens, names and scopes."""
         return self.root / "tokens.json"

@@ -105,7 +105,7 @@ def _app(home: Home, desk: OutsideDesk, hosts: Sequence[str]) -> Door:
     from earnest.serve.tokens import TokenStore
 
     intake = Intake(desk, submission().parameters)
-    served = Served(Answers(home.ledger, home.blobs), desk.tables, intake)
+    served = Served(Answers(home.ledger, home.blobs, home.trusted), desk.tables, intake)
     return create_app(TokenStore(home.tokens), served, hosts=hosts)
 
 

@@ -78,11 +78,26 @@ class Page(Told):
     next: int | None
 
 
+class Tested(Shape):
+    """A finding of this ledger as which an import was tested here."""
+
+    id: str
+    verdict: Word | Literal["queued"]
+
+
+class ImportedRow(Row):
+    """What another ledger says, and what came of it here."""
+
+    source: str = Field(description="The name that the other ledger has here.")
+    tested_here: list[Tested]
+
+
 class Found(Page):
-    """A page of a search."""
+    """A page of a search. `imported`, on its first: what trusted ledgers say."""
 
     query: str
     findings: list[Row]
+    imported: list[ImportedRow] = []
 
 
 class Settle(Shape):
@@ -158,7 +173,7 @@ class Bundle(Shape):
 class Rerun(Shape):
     """How anyone runs it again."""
 
-    export: str
+    export: str | None = Field(default=None, description="Not of what was imported.")
     again: str
     contract: str
 
