@@ -20,6 +20,7 @@ from earnest.cli_connect import add_connect
 from earnest.cli_ledger import add_ledger
 from earnest.cli_mcp import add_mcp
 from earnest.cli_options import common, count, table_options
+from earnest.cli_serve import add_serve
 
 if TYPE_CHECKING:
     from earnest.core.home import Home
@@ -266,6 +267,7 @@ def _parser() -> argparse.ArgumentParser:
     add_ledger(verbs)
     add_mcp(verbs)
     add_capture(verbs)
+    add_serve(verbs)
     _add_proofs(verbs)
     _add_bench(verbs)
     add_connect(verbs)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from earnest.core.canon import canonical, digest
-from earnest.core.errors import RecordError, ToolError
+from earnest.core.errors import ArgumentsError, RecordError, ToolError
 from earnest.core.messages import ToolSpec
 from earnest.core.quoted import plain
 from earnest.core.records import Exposure, TableRef, Task
@@ -65,7 +65,7 @@ def read_submission(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     try:
         data = canonical(dict(arguments))
     except (RecordError, RecursionError, ValueError, TypeError) as error:
-        raise ToolError(f"the arguments can't be read: {plain(str(error))}") from error
+        raise ArgumentsError(f"the arguments can't be read: {plain(str(error))}") from error
     if len(data) > MOST_BYTES:
         raise ToolError(
             f"the arguments have {len(data)} bytes, and {MOST_BYTES} are the most",
@@ -79,7 +79,7 @@ def take(asked: dict[str, Any], name: str, default: Any) -> Any:
     value = asked.pop(name, default)
     if type(value) is not type(default):
         kind = "a boolean" if isinstance(default, bool) else "a text"
-        raise ToolError(f"the arguments are wrong: {name}: it should be {kind}")
+        raise ArgumentsError(f"the arguments are wrong: {name}: it should be {kind}")
     return value
 
 
