@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from earnest import __version__
 from earnest.cli_ledger import add_ledger
+from earnest.cli_mcp import add_mcp
 from earnest.cli_options import common, count, table_options
 
 if TYPE_CHECKING:
@@ -261,6 +262,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_findings(verbs)
     _add_catalogue(verbs)
     add_ledger(verbs)
+    add_mcp(verbs)
     _add_proofs(verbs)
     _add_bench(verbs)
     return parser

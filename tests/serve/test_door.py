@@ -252,6 +252,10 @@ def test_methods_that_are_not_there_are_told(open_app, reader):
         problem(told, 405)
         assert told.headers["allow"] == "GET"
         problem(client.request(method, "/v1/findings"), 401)
+    router = APIRouter(prefix="/v1/findings", dependencies=[needs("submit")])
+    router.post("")(lambda: 1)
+    told = open_app(parts=[Part(router)]).request("PUT", "/v1/findings", headers=reader)
+    assert told.headers["allow"] == "GET, POST"  # of two routers
 
 
 def test_many_ask_at_once(open_app, reader):

@@ -65,6 +65,10 @@ class ToolError(EarnestError):
     """A tool call that the model got wrong; the message is for the model."""
 
 
+class ArgumentsError(ToolError):
+    """Arguments that are not of the form that the tool takes."""
+
+
 class UnsupportedError(ToolError):
     """A script's numbers do not support the claim that they were given for."""
 

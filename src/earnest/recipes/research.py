@@ -121,7 +121,7 @@ def explore(
             close_tools(tools)
 
 
-def _to_test(home: Home, batch: Sequence[Finding]) -> list[str]:
+def to_test(home: Home, batch: Sequence[Finding]) -> list[str]:
     """Return the ids of the findings that a test is paid for.
 
     Not what is true by construction, nor what repeats an earlier finding of the batch.
@@ -158,7 +158,7 @@ def conclude(
     answers = ask(knows, new, progress) if knows else []
     with Ledger(home.ledger) as ledger:
         ledger.add(task)
-        ledger.submit(batch, testable=_to_test(home, batch), answers=answers)
+        ledger.submit(batch, testable=to_test(home, batch), answers=answers)
     verdicts = apart.verify(home, [finding.id for finding in batch], progress)
     return list(zip(batch, verdicts, strict=True))
 

@@ -23,6 +23,7 @@ from earnest.recipes.imported_rows import import_lines, imports_of, named, show_
 from earnest.recipes.ledger_verbs import ledger as ledger
 from earnest.recipes.ledger_verbs import retract
 from earnest.recipes.ledger_verbs import verifier as verifier
+from earnest.recipes.mcp_verbs import mcp as mcp
 from earnest.recipes.report import run_report, spoken
 from earnest.recipes.sandbox_verbs import sandbox as sandbox
 

@@ -22,7 +22,7 @@ from earnest.serve.door import OPEN, Bodies, Door, Limits
 from earnest.serve.problems import documented, handle
 from earnest.serve.reading import reading
 from earnest.serve.shapes import Health
-from earnest.serve.submitting import Intake, submitting
+from earnest.serve.submitting import Intake, Recent, submitting
 from earnest.serve.tokens import TokenStore
 
 LOCAL: Final = ("127.0.0.1", "localhost", "::1")
@@ -68,9 +68,10 @@ def create_app(
     handle(app)
     app.include_router(_open())
     limits = limits or Limits()
-    own = [reading(served.answers, served.tables), _document(app)]
+    recent = Recent()
+    own = [reading(served.answers, served.tables, recent), _document(app)]
     if served.intake:
-        own.append(submitting(served.intake, limits.at_once, limits.at_once_each))
+        own.append(submitting(served.intake, recent, limits.at_once, limits.at_once_each))
     for router in (*own, *(part.router for part in parts)):
         app.include_router(router, responses=documented(*_ALWAYS))
     _closed(app.openapi())

@@ -10,9 +10,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 
 from earnest.core.errors import (
     AbsentError,
+    ArgumentsError,
     EarnestError,
     LackError,
     QuotaError,
@@ -58,7 +60,8 @@ _SAID: Final[Mapping[int, tuple[str, str]]] = {
     404: ("there is nothing here by that name", "the paths are in /openapi.json"),
     405: ("this can't be done here", "the header Allow says what can"),
     408: ("the request came too slowly", "send it again"),
-    409: ("it is there already, or as good as", "ask for the one that is named"),
+    409: ("it does not go with what is there: the table, the numbers, what is queued",
+          "the error says how"),
     413: ("the request is too large", "send less"),
     415: ("a body is sent as application/json", "send the header Content-Type: application/json"),
     422: ("the request is wrong", "see /openapi.json"),
@@ -103,7 +106,17 @@ def _status(error: EarnestError) -> int:
         return 404
     if isinstance(error, LackError | SandboxError):
         return 503
-    return 422 if isinstance(error, ToolError | UsageError) else 500
+    if isinstance(error, ToolError) and not isinstance(error, ArgumentsError):
+        # Of the right form, but it does not go with what is there.
+        return 409
+    return 422 if isinstance(error, ArgumentsError | UsageError) else 500
+
+
+def _allowed(app: FastAPI, path: str) -> list[str]:
+    """Return what may be done at a path, by all routers together: each knows its own only."""
+    paths = app.openapi()["paths"]
+    found = [methods for known, methods in paths.items() if compile_path(known)[0].match(path)]
+    return sorted(method.upper() for methods in found for method in methods)
 
 
 def handle(app: FastAPI) -> None:
@@ -126,8 +139,11 @@ def handle(app: FastAPI) -> None:
         return refusal(422, _legible(wrong)).answer()
 
     @app.exception_handler(HTTPException)
-    async def http(_: Request, error: HTTPException) -> JSONResponse:
-        return refusal(error.status_code, headers=error.headers).answer()
+    async def http(request: Request, error: HTTPException) -> JSONResponse:
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = ", ".join(_allowed(app, request.url.path))
+        return refusal(error.status_code, headers=headers).answer()
 
     @app.exception_handler(Exception)
     async def unforeseen(_: Request, __: Exception) -> JSONResponse:

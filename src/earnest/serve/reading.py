@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 
+from earnest.core.errors import AbsentError
 from earnest.core.quoted import plain
 from earnest.core.records import TableRef, Word
 from earnest.serve.access import needs
@@ -20,6 +21,8 @@ from earnest.serve.shapes import (
     Tables,
     Whole,
 )
+from earnest.serve.submitting import Recent
+from earnest.serve.tokens import Token
 
 Id = Annotated[
     str,
@@ -32,8 +35,13 @@ Limit = Annotated[int, Query(ge=1, le=MOST, description="Most entries of a page.
 Offset = Annotated[int, Query(ge=0, le=DEEPEST, description="Entries to leave out.")]
 
 
-def reading(answers: Answers, tables: Callable[[], Sequence[TableRef]]) -> APIRouter:
-    """Return the endpoints that need the scope `read`. `tables`: returns the registered ones."""
+def reading(
+    answers: Answers, tables: Callable[[], Sequence[TableRef]], recent: Recent
+) -> APIRouter:
+    """Return the endpoints that need the scope `read`. `tables`: returns the registered ones.
+
+    `recent`: what was submitted and is not in the ledger yet.
+    """
     router = APIRouter(prefix="/v1", tags=["read"], dependencies=[needs("read")])
 
     @router.get("/findings", response_model=Found)
@@ -52,9 +60,17 @@ def reading(answers: Answers, tables: Callable[[], Sequence[TableRef]]) -> APIRo
         return answers.get(id)
 
     @router.get("/findings/{id}/status", response_model=Standing)
-    def status(id: Id) -> dict[str, Any]:  # noqa: A002
-        """Say where a finding stands: queued, or its verdict."""
-        return answers.status(id)
+    def status(
+        caller: Annotated[Token, needs("read")],
+        id: Id,  # noqa: A002
+    ) -> dict[str, Any]:
+        """Say where a finding stands: open (its session is), queued, or verified."""
+        try:
+            return answers.status(id)
+        except AbsentError:
+            if told := recent.status(caller.principal, id):
+                return told
+            raise
 
     @router.get("/findings/{id}/related", response_model=Kindred)
     def related(id: Id) -> dict[str, Any]:  # noqa: A002

@@ -123,7 +123,7 @@ class Kindred(Told):
 class Standing(Told, Row):
     """Where a finding stands."""
 
-    state: str
+    state: Literal["open", "queued", "verified"]
     reason: str
 
 

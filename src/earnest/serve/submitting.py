@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
@@ -12,26 +12,69 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Body, Path, Query, Response
 
 from earnest.core.protocols import Desk
+from earnest.core.quoted import plain
+from earnest.core.records import Finding
+from earnest.core.shown import brief, row
 from earnest.serve.access import needs
-from earnest.serve.problems import Refusal, documented, refusal
+from earnest.serve.answers import cut
+from earnest.serve.problems import documented, refusal
 from earnest.serve.shapes import Queued, Settled
 from earnest.serve.tokens import Token
 
 _SESSION: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 _WAIT_S: Final = "5"
+_REMEMBERED: Final = 2000
 
 
 @dataclass(frozen=True)
 class Intake:
-    """Where findings go. `arguments`: the JSON Schema of the tool `submit_finding`.
+    """Where findings go. `arguments`: the JSON Schema of what the desk takes."""
 
-    `desk`: None where this machine can have none, as `lack` says, and `mend` how to put that right.
+    desk: Desk
+    arguments: Mapping[str, Any]
+
+
+class Recent:
+    """The findings that were taken here lately, so that their authors may ask for them at once.
+
+    The ledger has them once their session is settled; until then nobody else is told of them. They
+    are kept by the process: after a restart, only the ledger is asked.
     """
 
-    arguments: Mapping[str, Any]
-    desk: Desk | None = None
-    lack: str = ""
-    mend: str = ""
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, tuple[str, Finding]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def add(self, principal: str, finding: Finding) -> None:
+        """Remember a finding."""
+        with self._lock:
+            self._kept[finding.id] = (principal, finding)
+            while len(self._kept) > _REMEMBERED:
+                self._kept.popitem(last=False)
+
+    def status(self, principal: str, name: str) -> dict[str, Any] | None:
+        """Return where a finding of this principal stands that is not in the ledger yet."""
+        with self._lock:
+            whose, finding = self._kept.get(f"sha256:{name.removeprefix('sha256:')}", ("", None))
+        if finding is None or whose != principal:
+            return None
+        return _open(finding)
+
+
+def _open(finding: Finding) -> dict[str, Any]:
+    """Return where a finding stands whose session is open, as `Answers.status` would."""
+    one = row(finding, None)
+    del one["claim"]
+    ref = finding.table
+    return {
+        **one,
+        "sentence": cut(brief(one["sentence"])),
+        "trust": "unverified",
+        "exposure": finding.exposure,
+        "table": None if finding.claim.formal else {"name": plain(ref.name), "id": ref.table},
+        "state": "open",
+        "reason": "its session is not settled: more may be submitted",
+    }
 
 
 class _Turns:
@@ -59,15 +102,10 @@ class _Turns:
                 self._now += Counter()  # forgets those that have none
 
 
-def submitting(intake: Intake, at_once: int, at_once_each: int) -> APIRouter:
+def submitting(intake: Intake, recent: Recent, at_once: int, at_once_each: int) -> APIRouter:
     """Return the endpoints that need the scope `submit`."""
     router = APIRouter(prefix="/v1", tags=["submit"], responses=documented(409, 503))
     turns = _Turns(at_once, at_once_each)
-
-    def desk() -> Desk:
-        if intake.desk is None:
-            raise Refusal(503, intake.lack, intake.mend)
-        return intake.desk
 
     @router.post(
         "/findings",
@@ -95,7 +133,8 @@ def submitting(intake: Intake, at_once: int, at_once_each: int) -> APIRouter:
         for the status.
         """
         with turns.one(caller.principal):
-            finding = desk().submit(caller.principal, session, arguments)
+            finding = intake.desk.submit(caller.principal, session, arguments)
+        recent.add(caller.principal, finding)
         ask = f"/v1/findings/{finding.id}/status"
         response.headers["Location"] = ask
         settle = f"/v1/sessions/{session}/settle"
@@ -107,7 +146,7 @@ def submitting(intake: Intake, at_once: int, at_once_each: int) -> APIRouter:
         session: Annotated[str, Path(pattern=_SESSION)],
     ) -> Settled:
         """Say that a session has found all it will: what it submitted is frozen and verified."""
-        desk().settle(caller.principal, session)
+        intake.desk.settle(caller.principal, session)
         return Settled(session=session)
 
     return router

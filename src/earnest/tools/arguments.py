@@ -8,7 +8,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from earnest.core.canon import canonical
-from earnest.core.errors import RecordError, ToolError
+from earnest.core.errors import ArgumentsError, RecordError
 from earnest.core.messages import ToolSpec
 
 
@@ -19,17 +19,17 @@ class Arguments(BaseModel):
 
     @classmethod
     def read(cls, arguments: Mapping[str, Any]) -> Self:
-        """Check a call's arguments. Raises `ToolError`, which says what is wrong with each."""
+        """Check a call's arguments. Raises `ArgumentsError`, which says what is wrong with each."""
         try:
             return cls.model_validate_json(canonical(arguments))
         except RecordError as error:
-            raise ToolError(f"the arguments can't be read: {error}") from error
+            raise ArgumentsError(f"the arguments can't be read: {error}") from error
         except ValidationError as error:
             wrong = "; ".join(
                 f"{'.'.join(map(str, item['loc'])) or 'arguments'}: {item['msg']}"
                 for item in error.errors()
             )
-            raise ToolError(f"the arguments are wrong: {wrong}") from error
+            raise ArgumentsError(f"the arguments are wrong: {wrong}") from error
 
     @classmethod
     def spec(cls, name: str, description: str) -> ToolSpec:
