@@ -195,8 +195,10 @@ def test_the_same_again_changes_nothing_whatever_it_is_called(path, ledger):
 
 def test_a_later_word_takes_the_place_of_an_earlier_one_and_never_the_other_way(path, ledger):
     first, later = GOLD, an_import(verdict=said(found(), "replicated"), position=9)
+    assert ledger.heard(THERE.public) == 0
     assert ledger.take_in(first)
     assert ledger.take_in(later)
+    assert (ledger.heard(THERE.public), ledger.heard(OTHER.public)) == (9, 0)
     assert [one.verdict.word for one in ledger.imports()] == ["replicated"]
     with pytest.raises(LedgerError, match="an earlier verdict, replayed"):
         ledger.take_in(first)
