@@ -97,6 +97,9 @@ def push_folder(home: Home, root: Path, done: Synced) -> None:
         if not page["items"]:
             continue
         own, fetch = _folder(root, page["source"]), files_of(page)
+        for folder in (own, own / "items", own / "files"):
+            if folder.is_symlink():  # others can write here: nothing goes where a link leads
+                raise UsageError(f"{folder} is a link", mend="remove it")
         for name in page["blobs"]:
             _put(own / "files" / name.removeprefix("sha256:"), fetch(name) or b"")
         for item in page["items"]:
