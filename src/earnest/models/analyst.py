@@ -19,6 +19,7 @@ from earnest.core.canon import parse
 from earnest.core.claims import sentence
 from earnest.core.errors import ModelError, RecordError
 from earnest.core.messages import Completion, Message, Sampling, ToolCall, ToolSpec, Usage
+from earnest.core.quoted import marked_lines, unquoted
 from earnest.core.records import Claim
 from earnest.models.analyst_pick import MOST, Candidate, pick
 from earnest.models.analyst_scripts import (
@@ -80,7 +81,7 @@ class Analyst:
         if lacking:
             raise ModelError(f"the analyst needs the tools {', '.join(sorted(lacking))}")
         tables = _tables(messages)
-        answers = {message.call: message.content for message in messages if message.role == "tool"}
+        answers = {one.call: unquoted(one.content) for one in messages if one.role == "tool"}
         step = self._next(tables, answers)
         if step is None:
             message = Message(role="assistant", content=self._summary(tables, answers))
@@ -172,13 +173,13 @@ def _note(id_: str, file: str, text: str, said: str) -> _Step:
 
 def _tables(messages: Sequence[Message]) -> list[Mapping[str, Any]]:
     """Return the tables that the opening message names. Raises `ModelError`."""
-    for message in messages:
-        if message.role != "user":
-            continue
-        for line in message.content.splitlines():
-            if line.startswith('{"tables":'):
-                tables: list[Mapping[str, Any]] = json.loads(line)["tables"]
-                return tables
+    opening = next((message.content for message in messages if message.role == "user"), "")
+    # The last one counts: a prompt, which comes first, may hold text of any kind. Runs that began
+    # before tables were marked have them in a line of its own.
+    for line in reversed([*opening.splitlines(), *marked_lines(opening)]):
+        if line.startswith('{"tables":'):
+            tables: list[Mapping[str, Any]] = json.loads(line)["tables"]
+            return tables
     raise ModelError("the analyst works on tables, and the task names none")
 
 
