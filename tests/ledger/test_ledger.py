@@ -223,3 +223,22 @@ def test_a_ledger_from_the_future_and_a_file_that_is_none_are_refused(tmp_path):
     db.close()
     with pytest.raises(LedgerError, match="newer"):
         Ledger(tmp_path / "l")
+
+
+def test_the_newest_findings_on_a_table(ledger):
+    cars = [finding(outcome=f"y{n}") for n in range(4)]
+    submit(ledger, *cars, finding(table="trees"))
+    ledger.conclude(verdict(cars[1]))
+    ledger.retract(cars[2].id, by="me", why="wrong")
+    table = cars[0].table.table
+    assert [one.id for one, _ in ledger.of_table(table, newest=9)] == [
+        cars[0].id,
+        cars[1].id,
+        cars[3].id,
+    ]
+    told = ledger.of_table(table, newest=2)
+    assert [(one.id, word and word.word) for one, word in told] == [
+        (cars[1].id, "confirmed"),
+        (cars[3].id, None),
+    ]
+    assert ledger.of_table(digest(b"nothing"), newest=9) == []
