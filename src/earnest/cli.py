@@ -107,6 +107,9 @@ def _add_run(verbs: Any) -> None:
     )
     verb.add_argument("--steps", type=int, default=60, help="most model turns (default: 60)")
     verb.add_argument("--minutes", type=float, default=30, help="most time (default: 30)")
+    verb.add_argument(
+        "--no-ledger", action="store_true", help="tell the agent nothing of what is known already"
+    )
     table_options(verb)
     common(verb, "run")
 

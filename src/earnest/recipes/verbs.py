@@ -107,6 +107,7 @@ def run(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     from earnest.agent.loop import Budget
     from earnest.models.choose import open_model
     from earnest.recipes import apart, research
+    from earnest.recipes.known import KNEW, informed
 
     if not options.data and not options.bundled:
         raise UsageError("no table to look at", mend="name one: --data FILE (or --bundled NAME)")
@@ -118,6 +119,9 @@ def run(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     _said(home, bundled, say, "as catalogued")
     refs += bundled
     task = research.make_task(options.prompt, refs, public=bool(options.bundled))
+    if not options.no_ledger:
+        task = informed(home, task)
+        say(f"known of it: {len(task.metadata[KNEW].split())} findings")
     name = research.new_run()
     say(f"run {name} (if interrupted: earnest resume {name})")
     budget = Budget(steps=options.steps, wall_s=60 * options.minutes)
