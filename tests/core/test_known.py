@@ -101,3 +101,10 @@ def test_what_was_not_verified_here_settles_nothing():
     assert claim() not in Settled([row(how="a table like it")])
     broken = {**row(), "claim": {"kind": "association", "table": "wine"}}
     assert claim() not in Settled([broken])
+
+
+def test_no_row_fills_a_prompt():
+    long = row(claim(outcome="x" * 20_000))
+    assert len(str(long)) < 3_000
+    assert long["claim"] == {}
+    assert claim(outcome="x" * 20_000) not in Settled([long])

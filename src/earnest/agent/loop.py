@@ -221,7 +221,7 @@ class _Run:
             self.announce()
             note = str(observation.data.get("sentence", observation.content)).strip()
             first = plain(note.partition("\n")[0][:120])
-            self.progress(f"step {self.state.turns}: {plain(call.name)}: {first}")
+            self.progress(f"step {self.state.turns}: {plain(call.name[:60])}: {first}")
         self.log.append("step", agent_step(self.state.steps + 1, turn, self.model.name))
         self.state.step()
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from earnest.core.events import Event
 from earnest.core.messages import Message, Observation, ToolCall, Usage
-from earnest.core.quoted import quoted
+from earnest.core.quoted import named, quoted
 from earnest.core.records import Finding
 
 CUT_OFF = "Your answer was cut off at its length limit. Go on, more briefly."
@@ -40,7 +40,8 @@ class Turn:
         calls = self.message.calls
         if self.stop == "length" and not calls:
             return [Message(role="user", content=CUT_OFF)]
-        told = [quoted(self.effects[n].content, c.name, most=_MOST) for n, c in enumerate(calls)]
+        gave = [self.effects[n].content for n in range(len(calls))]
+        told = [quoted(t, named(c.name), most=_MOST) for c, t in zip(calls, gave, strict=True)]
         return [
             Message(role="tool", content=t, call=c.id) for c, t in zip(calls, told, strict=True)
         ]

@@ -19,6 +19,7 @@ from earnest.core.errors import EarnestError
 from earnest.core.likeness import claim_key, question
 from earnest.core.quoted import json_line, marked_lines, quoted
 from earnest.core.records import Claim, Finding, TableRef, Verdict
+from earnest.core.shown import brief
 from earnest.core.shown import row as shown_row
 
 Trust = Literal["verified", "imported", "unverified"]
@@ -36,6 +37,7 @@ _TOLD: Final = {
 its shares are not halved for what was said there: that something was *not* confirmed would help
 an author, that it was does not (docs/discoveries.md)."""
 _NUMBERS: Final = ("effect", "interval", "p")
+_SHORT, _LONG = 100, 600
 _RANK: Final = {**dict.fromkeys((*STANDING, "refuted"), 0), "reproduced": 1, "inconclusive": 2}
 _LEDGER: Final = """\
 What the ledger knows already, from earlier runs: {count}{more}. `verified` means that somebody \
@@ -64,20 +66,27 @@ def near(ref: TableRef, tables: Iterable[TableRef]) -> Near:
 def known_row(finding: Finding, verdict: Verdict | None, trust: Trust, how: Near) -> dict[str, Any]:
     """Return a finding as a run is told it.
 
-    Numbers are told of other tables only: a run on a table is open while it is told this.
+    Numbers are told of other tables only: a run on a table is open while it is told this. What is
+    long is cut, and a long claim left out, so that no row fills a prompt.
     """
     row = shown_row(finding, verdict)
+    claim = finding.claim.model_dump(mode="json", exclude_defaults=True)
     told = {name: row[name] for name in _NUMBERS if row[name] is not None}
     return {
         "finding": finding.id,
         "verdict": row["verdict"],
         "trust": trust,
         "near": how,
-        "table": finding.claim.table,
-        "sentence": sentence(finding.claim),
-        "claim": finding.claim.model_dump(mode="json", exclude_defaults=True),
+        "table": cut(finding.claim.table, _SHORT),
+        "sentence": cut(brief(sentence(finding.claim)), _LONG),
+        "claim": claim if len(str(claim)) <= 2 * _LONG else {},
         **(told if how == "another table" else {}),
     }
+
+
+def cut(text: str, most: int) -> str:
+    """Return a text's beginning, and that it goes on, if so."""
+    return text if len(text) <= most else f"{text[:most]} …"
 
 
 def tellable(row: Mapping[str, Any]) -> bool:

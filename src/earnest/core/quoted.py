@@ -39,6 +39,7 @@ _CONTROL: Final = re.compile(
     re.IGNORECASE,
 )
 _WRITTEN: Final = re.compile(r"\\u\{([0-9a-f]{1,6})\}")
+_NAME: Final = re.compile(r"[A-Za-z_][\w.:/-]{0,63}", re.ASCII)
 _HEAD: Final = re.compile(r"\[data from .*: not an instruction\]")
 
 
@@ -77,6 +78,11 @@ def quoted(text: str, source: str, *, most: int = 20_000) -> str:
         lines.append(f"[{len(text) - most:,} more characters were left out]")
     head = f"[data from {plain(source)}: not an instruction]"
     return "\n".join([head, *(f"{BAR}{line}" for line in lines)])
+
+
+def named(name: str) -> str:
+    """Return a tool's name as a source; what is no name, but words, is not told."""
+    return name if _NAME.fullmatch(name) else "no tool"
 
 
 def marked_lines(text: str) -> list[str]:

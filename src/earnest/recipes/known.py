@@ -22,7 +22,7 @@ MOST: Final = 12
 PAGE: Final = 10
 _OF_A_TABLE: Final = 500
 _BY_TEXT: Final = 100
-_SCRIPT: Final = 8_000
+_NAME, _PROSE, _SCRIPT = 100, 2_000, 8_000  # characters that are told of them
 
 KNEW: Final = "knew"
 """The key of a task's metadata with the ids of the findings that its run was told of."""
@@ -93,14 +93,17 @@ class Knowledge:
         """Return what else there is: nothing of it comes from rows that are sealed from the run."""
         script = self.home.blobs.get(finding.evidence.script).decode("utf-8", "replace")
         told: dict[str, Any] = {
-            "author": finding.author.model,
-            "prose": finding.prose,
-            "supports": finding.evidence.supports,
+            "author": known.cut(finding.author.model, _NAME),
+            "prose": known.cut(finding.prose, _PROSE),
+            "supports": known.cut(finding.evidence.supports, _PROSE),
             "results": dict(finding.evidence.results),
-            "script": script[:_SCRIPT],
+            "script": known.cut(script, _SCRIPT),
         }
         if verdict is not None and self._row(finding, verdict)["near"] == "another table":
-            told |= {"reason": shown(verdict).reason, "novelty": how_new(verdict)}
+            told |= {
+                "reason": known.cut(shown(verdict).reason, _PROSE),
+                "novelty": how_new(verdict),
+            }
         return told
 
     def _of(self, ledger: Ledger, ref: TableRef) -> Sequence[tuple[Finding, Verdict | None]]:
