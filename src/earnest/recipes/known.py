@@ -19,6 +19,8 @@ from earnest.core.shown import how_new, shown
 from earnest.ledger.ledger import Ledger
 
 MOST: Final = 12
+FAR: Final = 3
+"""How many findings on other tables: a vague prompt has hardly a word that says which."""
 PAGE: Final = 10
 _OF_A_TABLE: Final = 500
 _BY_TEXT: Final = 100
@@ -45,15 +47,17 @@ class Knowledge:
     def before(self, prompt: str) -> Page:
         """Return what a run is told before it begins: at most 12 rows.
 
-        Findings on its tables first, then on tables like them, then by the words of its prompt.
+        Findings on its tables first, then on tables like them, then 3 by the words of its prompt.
         """
         with Ledger(self.home.ledger) as ledger:
             found = [one for ref in self.tables for one in self._of(ledger, ref)]
             for words in dict.fromkeys((*(ref.name for ref in self.tables), prompt)):
                 found += ledger.search(words, _BY_TEXT)
             rows = self._rows(ledger, found)
-        more = sum(row["near"] == "this table" for row in rows[MOST:])
-        return Page(tuple(rows[:MOST]), more)
+        near = [row for row in rows if row["near"] != "another table"]
+        told = [*near[:MOST], *rows[len(near) : len(near) + FAR]][:MOST]
+        more = sum(row["near"] == "this table" for row in near[MOST:])
+        return Page(tuple(told), more)
 
     def search(self, words: str, *, table: str = "", offset: int = 0) -> Page:
         """Return findings by their words, or of one of the run's tables, 10 at a time."""

@@ -14,6 +14,7 @@ from earnest.core.events import read_events
 from earnest.core.home import Home
 from earnest.core.novelty import read_novelty
 from earnest.core.protocols import Model, Progress
+from earnest.core.quoted import plain
 from earnest.core.records import WORDS, Finding, TableRef, Task, Verdict
 from earnest.core.shown import brief, how_new, programs, row, shown
 from earnest.recipes.answer import Answer
@@ -39,7 +40,7 @@ def _lines(found: Sequence[tuple[Finding, Verdict | None]], retracted: Collectio
     lines = []
     for finding, verdict in found:
         told = row(finding, verdict)
-        told["sentence"] = brief(told["sentence"])
+        told["sentence"] = plain(brief(told["sentence"]))
         if finding.id in retracted:
             told["sentence"] = f"RETRACTED: {told['sentence']}"
         effect = "" if told["effect"] is None else f"  (effect {told['effect']:+g})"
