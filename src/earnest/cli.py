@@ -112,6 +112,9 @@ def _add_run(verbs: Any) -> None:
     )
     verb.add_argument("--steps", type=int, default=60, help="most model turns (default: 60)")
     verb.add_argument("--minutes", type=float, default=30, help="most time (default: 30)")
+    verb.add_argument(
+        "--no-ledger", action="store_true", help="tell the agent nothing of what is known already"
+    )
     table_options(verb)
     common(verb, "run")
 
@@ -215,7 +218,8 @@ def _add_proofs(verbs: Any) -> None:
 def _add_bench(verbs: Any) -> None:
     verb = verbs.add_parser("bench", help="measure something beside its peers, in one run")
     verb.add_argument(
-        "name", choices=("sandbox", "grader", "ledger", "verify", "honesty", "discoveries")
+        "name",
+        choices=("sandbox", "grader", "ledger", "verify", "honesty", "discoveries", "shared"),
     )
     verb.add_argument(
         "--seconds",
@@ -234,14 +238,15 @@ def _add_bench(verbs: Any) -> None:
         "--backend",
         default="auto",
         metavar="NAME",
-        help="what `grader` and `honesty` run in (default: what this machine gets)",
+        help="what `grader`, `honesty` and `shared` run in (default: what this machine gets)",
     )
     for name, default, what in (
         ("weak", 4, "tables of each kind on which `honesty` tries weak effects"),
         ("ledgers", 20, "simulated ledgers of `discoveries`"),
         ("tables", 100, "tables a ledger"),
         ("composites", 200, "tables of noise with 100 composite claims each"),
-        ("seed", 0, "seed of `discoveries`"),
+        ("turns", 3, "agents of each kind that `shared` lets look at a table, in turn"),
+        ("seed", 0, "seed of `discoveries` and `shared`"),
     ):
         told = f"{what} (default: {default})"
         verb.add_argument(f"--{name}", type=int, default=default, metavar="N", help=told)

@@ -238,3 +238,22 @@ def test_what_is_not_there_is_told_from_what_is_broken(ledger, tmp_path):
     with pytest.raises(LedgerError) as caught:
         Ledger(tmp_path / "broken.sqlite")
     assert not isinstance(caught.value, AbsentError)
+
+
+def test_the_newest_findings_on_a_table(ledger):
+    cars = [finding(outcome=f"y{n}") for n in range(4)]
+    submit(ledger, *cars, finding(table="trees"))
+    ledger.conclude(verdict(cars[1]))
+    ledger.retract(cars[2].id, by="me", why="wrong")
+    table = cars[0].table.table
+    assert [one.id for one, _ in ledger.of_table(table, newest=9)] == [
+        cars[0].id,
+        cars[1].id,
+        cars[3].id,
+    ]
+    told = ledger.of_table(table, newest=2)
+    assert [(one.id, word and word.word) for one, word in told] == [
+        (cars[1].id, "confirmed"),
+        (cars[3].id, None),
+    ]
+    assert ledger.of_table(digest(b"nothing"), newest=9) == []

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from earnest.core.history import ClosedBook, Style
 from earnest.core.jobs import Job, Result
+from earnest.core.known import Page
 from earnest.core.likeness import Related
 from earnest.core.messages import Completion, Message, Observation, Sampling, ToolSpec
 from earnest.core.records import Finding, TableRef, Verdict
@@ -149,6 +150,18 @@ class Desk(Protocol):
 
     def settle(self, principal: str, session: str) -> None:
         """Freeze a session's batch, so that it is verified; does not wait for the verdicts."""
+        ...
+
+
+class Findings(Protocol):
+    """What the ledger knows, as one run may be told it (`core/known.py`)."""
+
+    def search(self, words: str, *, table: str = "", offset: int = 0) -> Page:
+        """Return findings by words, or of one of the run's tables. Raises `ToolError`."""
+        ...
+
+    def get(self, name: str) -> Mapping[str, Any]:
+        """Return one finding by its id, or the start of it. Raises `ToolError`."""
         ...
 
 

@@ -195,6 +195,19 @@ class Reader:
         ).fetchall()
         return self._pairs(rows[::-1])
 
+    def of_table(self, table: str, *, newest: int) -> list[tuple[Finding, Verdict | None]]:
+        """Return the newest findings on the table with this id, oldest first.
+
+        Those that were withdrawn are left out. There is no index: it reads the list of findings
+        from its end, up to so many.
+        """
+        rows = self._db.execute(
+            "SELECT seq, verdict FROM finding WHERE table_id = ? AND retraction IS NULL "
+            "ORDER BY seq DESC LIMIT ?",
+            (table, newest),
+        ).fetchall()
+        return self._pairs(rows[::-1])
+
     def count(self, *, word: str = "", run: str = "") -> int:
         """Return how many findings have this current verdict, and are of this run."""
         where, asked = _where(word, run)

@@ -14,6 +14,7 @@ from earnest.core.events import read_events
 from earnest.core.home import Home
 from earnest.core.novelty import read_novelty
 from earnest.core.protocols import Model, Progress
+from earnest.core.quoted import plain
 from earnest.core.records import WORDS, Finding, TableRef, Task, Verdict
 from earnest.core.shown import brief, how_new, programs, row, shown
 from earnest.recipes.answer import Answer
@@ -46,7 +47,7 @@ def _lines(found: Sequence[tuple[Finding, Verdict | None]], retracted: Collectio
     lines = []
     for finding, verdict in found:
         told = row(finding, verdict)
-        told["sentence"] = brief(told["sentence"])
+        told["sentence"] = plain(brief(told["sentence"]))
         if finding.id in retracted:
             told["sentence"] = f"RETRACTED: {told['sentence']}"
         effect = "" if told["effect"] is None else f"  (effect {told['effect']:+g})"
@@ -114,6 +115,7 @@ def run(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     from earnest.agent.loop import Budget
     from earnest.models.choose import open_model
     from earnest.recipes import apart, research
+    from earnest.recipes.known import KNEW, informed
 
     if not options.data and not options.bundled:
         raise UsageError("no table to look at", mend="name one: --data FILE (or --bundled NAME)")
@@ -125,6 +127,9 @@ def run(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     _said(home, bundled, say, "as catalogued")
     refs += bundled
     task = research.make_task(options.prompt, refs, public=bool(options.bundled))
+    if not options.no_ledger:
+        task = informed(home, task)
+        say(f"known of it: {len(task.metadata[KNEW].split())} findings")
     name = research.new_run()
     say(f"run {name} (if interrupted: earnest resume {name})")
     budget = Budget(steps=options.steps, wall_s=60 * options.minutes)

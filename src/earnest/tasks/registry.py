@@ -8,6 +8,7 @@ that reads sealed rows is the verifier's. The user's own file is never mounted.
 from __future__ import annotations
 
 import contextlib
+import csv
 import fcntl
 import hashlib
 import hmac
@@ -39,9 +40,14 @@ def table_name(path: Path) -> str:
 
 
 def _bytes(part: pd.DataFrame) -> bytes:
-    """Return the CSV of a part. By default pandas writes 33 rows at a time of 3,000 columns."""
-    chunk = max(1000, 1_000_000 // max(1, len(part.columns)))
-    text = part.to_csv(index=False, lineterminator="\n", chunksize=chunk)
+    """Return the CSV of a part. By default pandas writes 33 rows at a time of 3,000 columns.
+
+    A carriage return in a name or a cell is not quoted by itself, and would end a line.
+    """
+    how: Any = {"lineterminator": "\n", "chunksize": max(1000, 10**6 // max(1, len(part.columns)))}
+    text: str = part.to_csv(index=False, **how)
+    if "\r" in text:
+        text = part.to_csv(index=False, quoting=csv.QUOTE_ALL, **how)
     return text.encode("utf-8", "surrogatepass")
 
 
