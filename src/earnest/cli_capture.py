@@ -55,6 +55,12 @@ def add_capture(verbs: Any) -> None:
         action="store_true",
         help="don't hand in the findings that sessions state for Earnest",
     )
+    _ways(verb)
+    verb.add_argument("--limit", type=count, default=100, metavar="N", help="default: 100; 0: all")
+    common(verb, "capture")
+
+
+def _ways(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--dry-run", action="store_true", help="keep nothing, say what would be kept")
     verb.add_argument(
         "--spooled", action="store_true", help="only what hooks have spooled, no folders"
@@ -72,5 +78,3 @@ def add_capture(verbs: Any) -> None:
         metavar="MODEL",
         help="with show: let a model read typed claims in what was concluded (as for earnest run)",
     )
-    verb.add_argument("--limit", type=count, default=100, metavar="N", help="default: 100; 0: all")
-    common(verb, "capture")
