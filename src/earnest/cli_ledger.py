@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any, Final
 
 from earnest.cli_options import common
@@ -12,6 +13,7 @@ examples:
   earnest ledger audit
   earnest ledger trust add lab ed25519:…       there, `earnest verifier show` prints the key
   earnest ledger sync /mnt/shared/findings     offers what was verified here, takes what it trusts
+  EARNEST_TOKEN=… earnest ledger sync https://ledger.example.org
 """
 
 
@@ -28,7 +30,7 @@ def add_ledger(verbs: Any) -> None:
         "rest",
         nargs="*",
         metavar="ARG",
-        help="of sync: a FOLDER; of trust: add NAME PUBLICKEY, list, or remove NAME",
+        help="of sync: a FOLDER or a URL; of trust: add NAME PUBLICKEY, list, or remove NAME",
     )
     verb.add_argument(
         "--quick",
@@ -44,6 +46,15 @@ def add_ledger(verbs: Any) -> None:
     way = verb.add_mutually_exclusive_group()
     way.add_argument("--pull", action="store_true", help="sync: take only (default: both ways)")
     way.add_argument("--push", action="store_true", help="sync: offer only")
+    verb.add_argument(
+        "--whole", action="store_true", help="sync with a URL: everything, not only what is new"
+    )
+    verb.add_argument(
+        "--token-file",
+        type=Path,
+        metavar="FILE",
+        help="sync with a URL: where the token is (default: $EARNEST_TOKEN)",
+    )
     common(verb, "ledger")
     verb = verbs.add_parser(
         "verifier",

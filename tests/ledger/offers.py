@@ -2,7 +2,7 @@
 
 from earnest.core.canon import canonical, digest, parse
 from earnest.core.history import Import
-from earnest.core.records import Author, Check, Claim, Evidence, Finding, TableRef, Verdict
+from earnest.core.records import FRESH, Author, Check, Claim, Evidence, Finding, TableRef, Verdict
 from earnest.core.sign import Signer
 from earnest.ledger.imports import offer
 from earnest.ledger.stamps import vouch
@@ -36,9 +36,19 @@ def found(outcome="y", *, prose="their words", saw="sealed", **claim):
     )
 
 
+def formal(right="2*n", script=b"script"):
+    """A finding that speaks of no table."""
+    identity = {"kind": "identity", "direction": "equal", "left": "n + n", "right": right}
+    claim = Claim(table="", **identity, inputs=("n: integer 1..9",))
+    evidence = found().evidence.model_copy(update={"script": digest(script)})
+    return found().model_copy(update={"claim": claim, "table": FRESH, "evidence": evidence})
+
+
 def said(finding, word="confirmed", **other):
     checks = {
-        "confirmed": [Check(name="sealed", passed=True, detail="p = 1e-06")],
+        "confirmed": [
+            Check(name=name, passed=True, detail="p = 1e-06") for name in ("sealed", "fresh")
+        ],
         "replicated": [Check(name="replication", passed=True, detail="p = 1e-06")],
     }.get(word, [])
     tested = {"p": 1e-6, "alpha": 0.01, "effect": 0.5, "interval": (0.4, 0.6), "rows": 100}

@@ -8,13 +8,13 @@ import pytest
 from earnest.core.canon import canonical, parse
 from earnest.core.errors import EarnestError, LedgerError, RecordError
 from earnest.core.history import Import
-from earnest.core.records import FRESH, Check, Claim, Task
+from earnest.core.records import Check, Task
 from earnest.core.sign import OFFER, VERDICT, statement
 from earnest.ledger.audit import audit
 from earnest.ledger.imports import check_import, offer, run_of, unsupported
 from earnest.ledger.ledger import Ledger
 from earnest.ledger.stamps import vouch
-from tests.ledger.offers import MANIFEST, OTHER, THERE, an_import, found, said, with_body
+from tests.ledger.offers import MANIFEST, OTHER, THERE, an_import, formal, found, said, with_body
 from tests.ledger.test_audit import tamper
 from tests.ledger.test_ledger import finding, submit, verdict
 
@@ -39,15 +39,9 @@ def test_a_gold_import_holds_what_was_signed():
         check_import(an_import(verdict=said(found(), word)))
 
 
-def a_formal_one():
-    identity = {"kind": "identity", "direction": "equal", "left": "n + n", "right": "2*n"}
-    claim = Claim(table="", **identity, inputs=("n: integer 1..9",))
-    return found().model_copy(update={"claim": claim, "table": FRESH})
-
-
 def test_a_claim_of_no_table_comes_without_rows():
+    one = formal()
     checks = (Check(name="fresh", passed=True, detail="all"),)
-    one = a_formal_one()
     check_import(an_import(one, said(one, checks=checks), manifest=None))
     with pytest.raises(RecordError, match="comes with the rows"):
         check_import(an_import(one, said(one, checks=checks)))
@@ -195,8 +189,10 @@ def test_the_same_again_changes_nothing_whatever_it_is_called(path, ledger):
 
 def test_a_later_word_takes_the_place_of_an_earlier_one_and_never_the_other_way(path, ledger):
     first, later = GOLD, an_import(verdict=said(found(), "replicated"), position=9)
+    assert ledger.heard(THERE.public) == 0
     assert ledger.take_in(first)
     assert ledger.take_in(later)
+    assert (ledger.heard(THERE.public), ledger.heard(OTHER.public)) == (9, 0)
     assert [one.verdict.word for one in ledger.imports()] == ["replicated"]
     with pytest.raises(LedgerError, match="an earlier verdict, replayed"):
         ledger.take_in(first)

@@ -10,17 +10,20 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from tests.ledger.offers import formal
+from tests.ledger.offers import said as verdict_of
 
 from earnest.cli import main
 from earnest.core.canon import canonical, digest, parse
 from earnest.core.home import Home
-from earnest.core.records import Task
+from earnest.core.records import Evidence, Task
 from earnest.core.sign import KeyFolder, fingerprint
 from earnest.ledger.audit import audit
 from earnest.ledger.ledger import Ledger
 from earnest.models.scripted import ScriptedModel, say, use
 from earnest.recipes import apart
 from earnest.recipes.research import make_task, research
+from earnest.serve.exchange import files_of, offered, take
 from earnest.tasks.registry import Registry
 
 SCRIPT = """
@@ -252,6 +255,51 @@ def test_it_is_confirmed_on_an_independent_sample(world, on_his_copy, tmp_path):
     assert Registry(ben.home).kept_for(told["on"]) == ""
 
 
+FORMAL = """
+import argparse, json
+parser = argparse.ArgumentParser()
+for name in ("--data", "--out", "--seed"):
+    parser.add_argument(name)
+json.dump({"failed": 0}, open(parser.parse_args().out, "w"))
+"""
+
+
+@pytest.mark.slow
+def test_an_import_of_no_table_is_tested_on_inputs_drawn_anew(on_his_copy, tmp_path):
+    """And a lie does not become true by being signed."""
+    ben, _ = on_his_copy
+    keys = KeyFolder(tmp_path / "keys")
+    said = {"right": "(n*(n+1)/2)**2", "left": "sum(k**3, k, 1, n)"}
+    lie = {"right": "n**3", "left": "n**2"}
+    with Ledger(tmp_path / "theirs.sqlite", keys) as ledger:
+        for sides in (said, lie):
+            one = formal(script=FORMAL.encode())
+            claim = one.claim.model_copy(update={**sides, "inputs": ("n: integer 1..200",)})
+            evidence = Evidence(
+                script=digest(FORMAL.encode()), inputs={}, results={"failed": 0.0},
+                supports="failed == 0",
+            )  # fmt: skip
+            one = one.model_copy(update={"claim": claim, "evidence": evidence})
+            ledger.submit([one], testable=[one.id])
+            ledger.conclude(verdict_of(one))
+        blobs = Home(tmp_path / "store").blobs
+        blobs.put(FORMAL.encode())
+        page = offered(ledger, blobs, keys.signer(), lambda _: b"")
+    with Ledger(ben.home.ledger) as ledger:
+        trusted = {"liar": keys.public()}
+        told = take(ledger, ben.home.blobs, page["items"], trusted, files_of(page))
+    assert [one.outcome for one in told] == ["taken", "taken"]
+    told = ben("findings", "verify", told[0].id)
+    assert (told["tested_as"]["verdict"], told["split"], told["on"]) == ("confirmed", None, "")
+    ben.say("findings", "verify", told["id"], "--on", "x.csv", status=2)
+    assert "it speaks of no table" in ben.err
+    with Ledger(ben.home.ledger) as ledger:
+        (false,) = (one.id for one in ledger.imports() if one.finding.claim.right == "n**3")
+    told = ben("findings", "verify", false, status=1)
+    assert (told["verdict"], told["tested_as"]) == ("confirmed", None)
+    assert "not true: at n = 2" in told["reason"]
+
+
 @pytest.mark.slow
 def test_a_shuffled_copy_is_a_copy(world, pulled, tmp_path):
     own = tmp_path / "my_copy.csv"
@@ -278,7 +326,7 @@ def test_ones_own_confirmation_is_offered_and_an_import_is_not(ann, on_his_copy,
     share = tmp_path / "other"
     ben("ledger", "sync", share, "--push")
     items = [parse(path.read_bytes()) for path in share.glob("*/items/*.json")]
-    assert digest(items[0]["finding"].encode()) == told["tested_as"]["id"]
+    assert told["tested_as"]["id"] in {digest(item["finding"].encode()) for item in items}
     assert {item["source"] for item in items} == {ben("verifier", "show")["public"]}
     ann("ledger", "trust", "add", "ben", ben("verifier", "show")["public"])
     try:
@@ -323,6 +371,15 @@ def test_an_interrupted_push_goes_on_and_a_repeated_one_changes_nothing(world, a
     items[1].write_bytes(items[1].read_bytes()[:100])
     assert ann("ledger", "sync", folder, "--push")["new"] == 2
     assert sorted(folder.glob("*/items/*")) == items
+
+
+def test_nothing_is_written_where_a_link_leads(ann, folder, tmp_path):
+    (own,) = folder.iterdir()
+    elsewhere = tmp_path / "elsewhere"
+    (own / "items").rename(elsewhere)
+    (own / "items").symlink_to(elsewhere)
+    ann("ledger", "sync", folder, "--push", status=2)
+    assert "is a link" in ann.err
 
 
 def forged_item(item, other, how):

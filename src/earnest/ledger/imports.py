@@ -234,14 +234,23 @@ class Offer:
     why: str = ""
 
 
-_OFFERS: Final = """
-    SELECT f.seq, IIF(f.word IN ('confirmed', 'replicated', 'reproduced'), f.verdict,
-        (SELECT MAX(w.seq) FROM verdict w WHERE w.finding = f.seq AND w.seq < f.verdict
-            AND w.word IN ('confirmed', 'replicated', 'reproduced'))) AS said,
-        f.verdict, f.retraction, MAX(f.verdict, COALESCE(f.retraction, 0)) AS position
-    FROM finding f WHERE MAX(f.verdict, COALESCE(f.retraction, 0)) > ?
-        AND (SELECT v.signature FROM verdict v WHERE v.seq = said) NOT NULL
-    ORDER BY position LIMIT ?"""
+_SAID: Final = """
+    (SELECT MAX(s.seq) FROM verdict s WHERE s.finding = f.seq AND s.seq <= f.verdict
+        AND s.signature NOT NULL AND s.word IN ('confirmed', 'replicated', 'reproduced'))"""
+# By primary keys, so that a page costs what it holds, however large the ledger is.
+_BY_VERDICT: Final = f"""
+    SELECT f.seq, {_SAID} AS said, f.verdict, f.retraction, v.seq
+    FROM verdict v JOIN finding f ON f.seq = v.finding AND f.verdict = v.seq
+    WHERE v.seq > ? AND COALESCE(f.retraction, 0) < v.seq AND said NOT NULL
+    ORDER BY v.seq LIMIT ?"""  # noqa: S608
+_BY_RETRACTION: Final = f"""
+    SELECT f.seq, {_SAID} AS said, f.verdict, r.seq, r.seq
+    FROM record r JOIN record o ON o.id = json_extract(CAST(r.data AS TEXT), '$.finding')
+        JOIN finding f ON f.seq = o.seq AND f.retraction = r.seq
+    WHERE r.kind = 'retraction' AND r.kind NOT IN
+        ('finding', 'allocation', 'verdict', 'signature')
+        AND r.seq > ? AND f.verdict < r.seq AND said NOT NULL
+    ORDER BY r.seq LIMIT ?"""  # noqa: S608
 
 
 def offers(db: sqlite3.Connection, after: int, limit: int) -> list[Offer]:
@@ -250,15 +259,16 @@ def offers(db: sqlite3.Connection, after: int, limit: int) -> list[Offer]:
     Of a finding that was withdrawn, or whose word is another by now, its last word that was
     offered, and that it was withdrawn.
     """
+    rows = [
+        row for query in (_BY_VERDICT, _BY_RETRACTION) for row in db.execute(query, (after, limit))
+    ]
     found = []
-    for seq, said, current, gone, position in db.execute(_OFFERS, (after, limit)).fetchall():
-        withdrawn: Withdrawn = ""
-        why = ""
+    for seq, said, current, gone, position in sorted(rows, key=lambda row: row[-1])[:limit]:
+        withdrawn: Withdrawn = "" if said == current else "reopened"
+        why = "" if said == current else "what it rests on there was put in doubt"
         if gone:
             retraction = _at(db, gone, Retraction)
             withdrawn, why = "retracted", f"{retraction.by}: {retraction.why}"
-        elif said != current:
-            withdrawn, why = "reopened", "what it rests on there was put in doubt"
         (signed,) = db.execute("SELECT signature FROM verdict WHERE seq = ?", (said,)).fetchone()
         parts = (_at(db, seq, Finding), _at(db, said, Verdict), _at(db, signed, Signature))
         found.append(Offer(*parts, position, withdrawn, why))

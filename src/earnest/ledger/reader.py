@@ -315,6 +315,11 @@ class Reader:
         """Say whether an import tells something that is not here. Raises `LedgerError`: why not."""
         return imports.news(self._db, record)
 
+    def heard(self, source: str) -> int:
+        """Return the last place in a source's chain of which anything was taken; 0: nothing was."""
+        row = self._db.execute("SELECT MAX(position) FROM import WHERE source = ?", (source,))
+        return int(row.fetchone()[0] or 0)
+
     def offers(self, *, after: int = 0, limit: int = 100) -> list[Offer]:
         """Return what this ledger has to offer others from a place in its chain on, in order."""
         return imports.offers(self._db, after, limit)

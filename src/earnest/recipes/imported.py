@@ -106,6 +106,8 @@ def verify_imported(
     except UnsupportedError as error:
         return _told(home, ledger, one, split, None, None, str(error))
     except ToolError as error:
+        if finding.claim.formal:  # an input was found at once for which it is not true
+            return _told(home, ledger, one, split, None, None, str(error))
         raise UsageError(f"it can't be tested there: {error}", mend=error.mend) from error
     ((_, verdict),) = research.conclude(home, task, [made], say)
     return _told(home, ledger, one, split, made, verdict, "")
@@ -197,5 +199,5 @@ def _told(
     if made and may:
         lines.append(f"{may.word} here, as {made.id}: {may.reason}")
     else:
-        lines.append(f"its script does not bear it out on the visible rows: {plain(why)}")
+        lines.append(f"not borne out here: {plain(why)}")
     return int(may is None or may.word not in _BORNE_OUT), document, "\n".join(lines)

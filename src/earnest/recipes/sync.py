@@ -72,9 +72,9 @@ def signer_of(home: Home) -> Signer | None:
     return keys.signer() if keys.public() else None
 
 
-def _pages(home: Home) -> Iterator[dict[str, Any]]:
-    """Yield this ledger's offers, page by page."""
-    signer, manifest, after = signer_of(home), manifests(home), 0
+def pages(home: Home, after: int = 0) -> Iterator[dict[str, Any]]:
+    """Yield this ledger's offers from a place in its chain on, page by page."""
+    signer, manifest = signer_of(home), manifests(home)
     while True:
         with Ledger(home.ledger) as ledger:
             page = offered(ledger, home.blobs, signer, manifest, after=after)
@@ -92,11 +92,14 @@ def push_folder(home: Home, root: Path, done: Synced) -> None:
     """Write what this ledger offers into a folder; what is there stays as it is."""
     from earnest.serve.exchange import files_of
 
-    for page in _pages(home):
+    for page in pages(home):
         done.left_out += page["left_out"]
         if not page["items"]:
             continue
         own, fetch = _folder(root, page["source"]), files_of(page)
+        for folder in (own, own / "items", own / "files"):
+            if folder.is_symlink():  # others can write here: nothing goes where a link leads
+                raise UsageError(f"{folder} is a link", mend="remove it")
         for name in page["blobs"]:
             _put(own / "files" / name.removeprefix("sha256:"), fetch(name) or b"")
         for item in page["items"]:

@@ -19,15 +19,34 @@ _SHOWN = 50
 
 
 def sync(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
-    """`ledger sync FOLDER [--pull|--push]`: both, where neither is named."""
-    (where,) = _just(options, 1, "earnest ledger sync FOLDER")
+    """`ledger sync FOLDER|URL [--pull|--push]`: both ways, where neither is named."""
+    (where,) = _just(options, 1, "earnest ledger sync FOLDER, or URL")
     done = Synced()
-    if options.push or not options.pull:
+    push, pull = options.push or not options.pull, options.pull or not options.push
+    if "://" in where:
+        _over_http(options, home, where, done, push=push, pull=pull)
+        return _told(where, done)
+    if push:
         push_folder(home, Path(where), done)
         say(f"{done.offered} offered, {done.new} of them new there")
-    if options.pull or not options.push:
+    if pull:
         pull_folder(home, Path(where), done)
     return _told(where, done)
+
+
+def _over_http(
+    options: argparse.Namespace, home: Home, url: str, done: Synced, *, push: bool, pull: bool
+) -> None:
+    from earnest.recipes.sync_http import Remote, pull_http, push_http, read_token
+
+    remote = Remote(url, read_token(options.token_file))
+    try:
+        if push:
+            push_http(home, remote, done, whole=options.whole)
+        if pull:
+            pull_http(home, remote, done, whole=options.whole)
+    finally:
+        remote.close()
 
 
 def _told(where: str, done: Synced) -> Answer:
@@ -42,7 +61,7 @@ def _told(where: str, done: Synced) -> Answer:
         "items": [one.told() for one in done.taken if one.outcome not in ("known", "own")],
     }
     lines = [f"offered: {done.offered}, new there: {done.new}"]
-    lines += [f"  not offered: {one['id']}: {one['reason']}" for one in done.left_out[:_SHOWN]]
+    lines += [f"  not there: {one['id']}: {one['reason']}" for one in done.left_out[:_SHOWN]]
     what = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
     lines.append(f"taken from there: {what or 'nothing is there'}")
     told = [one for one in done.taken if one.outcome in ("refused", "withdrawn")]
