@@ -197,7 +197,10 @@ def test_kill_9_between_submission_and_verdict_loses_and_doubles_nothing(
 @pytest.mark.slow
 def test_one_damaged_batch_does_not_stop_the_others(home, sandbox):
     said = []
-    (home.root / "desk" / "open" / "broken.json").write_text("{")
+    for folder in ("open", "frozen"):
+        (home.root / "desk" / folder / "broken.json").write_text("{")
+    frozen = home.root / "desk" / "frozen" / "0-absent.json"  # first, and never verified
+    frozen.write_text(json.dumps({"findings": ["sha256:" + "0" * 64]}))
     one = Sitting("local", "s-gone")
     lost = home.root / "desk" / "open" / f"{one.key}.json"
     note = {"principal": "local", "session": "s-gone", "touched": 0, "part": 0}
@@ -207,8 +210,10 @@ def test_one_damaged_batch_does_not_stop_the_others(home, sandbox):
     desk.open()
     assert verdict_of(home, made.id)
     desk.close()
-    assert any(line.startswith("desk: ") for line in said)
+    assert len([line for line in said if line.startswith(f"desk: {one.key}: ")]) == 1
+    assert len([line for line in said if line.startswith("desk: 0-absent: ")]) == 1
     lost.unlink()
+    frozen.unlink()
 
 
 def test_a_table_that_was_seen_whole_is_marked_so_for_the_session(desk):

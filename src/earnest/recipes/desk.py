@@ -245,13 +245,18 @@ class OutsideDesk:
 
     def _freezing(self) -> None:
         while not self._ended.wait(_TICK_S):
-            for principal, session, touched in self.batches.waiting():
-                key = Sitting(principal, session).key
-                if time.time() - touched < self.pause_s or not self._due(key):
-                    continue
-                with self._noted(key), self.batches.held(key, patient=False) as got:
-                    if got:
-                        self._still_quiet(principal, session)
+            with self._noted("the queue"):
+                for principal, session, touched in self.batches.waiting():
+                    if time.time() - touched >= self.pause_s:
+                        self._freeze_quietly(principal, session)
+
+    def _freeze_quietly(self, principal: str, session: str) -> None:
+        key = Sitting(principal, session).key
+        if not self._due(key):
+            return
+        with self._noted(key), self.batches.held(key, patient=False) as got:
+            if got:
+                self._still_quiet(principal, session)
 
     def _still_quiet(self, principal: str, session: str) -> None:
         sitting = self.batches.sitting(principal, session)
@@ -264,8 +269,8 @@ class OutsideDesk:
         while not self._ended.is_set():
             self._work.wait(_TICK_S)
             self._work.clear()
-            if not self._ended.is_set() and self._due("verifier"):
-                with self._noted("verifier"):
+            if not self._ended.is_set():
+                with self._noted("the verifier"):
                     self._verify()
         apart.close()
 
@@ -289,9 +294,11 @@ class OutsideDesk:
             for run, names in waits.items() if got else ():
                 if self._ended.is_set():
                     break
-                apart.verify(self.home, names, lambda _: None)
-                self.batches.verified(run)
-                self.say(f"verified {len(names)} findings of {run}")
+                if self._due(run):
+                    with self._noted(run):
+                        apart.verify(self.home, names, lambda _: None)
+                        self.batches.verified(run)
+                        self.say(f"verified {len(names)} findings of {run}")
         return None
 
     def _due(self, what: str) -> bool:
@@ -299,10 +306,12 @@ class OutsideDesk:
 
     @contextlib.contextmanager
     def _noted(self, what: str) -> Iterator[None]:
-        """Say an error and leave what it struck alone for a minute: a desk goes on."""
+        """Say an error, once a minute, and leave what it struck alone so long: a desk goes on."""
         try:
             yield
         except Exception as error:  # noqa: BLE001
-            self._struck[what] = time.monotonic()
-            mend = getattr(error, "mend", "")
-            self.say(f"desk: {plain(str(error))}" + (f" (to mend it: {mend})" if mend else ""))
+            due, mend = self._due(what), getattr(error, "mend", "")
+            if due:
+                self._struck[what] = time.monotonic()
+                told = f" (to mend it: {mend})" if mend else ""
+                self.say(f"desk: {what}: {plain(str(error))}{told}")
