@@ -165,9 +165,21 @@ def test_what_is_submitted_wrongly_is_told_and_not_taken(served, bearer, home):
     assert client.get("/v1/findings", headers=headers).json()["findings"] == before
 
 
+def test_a_session_is_handed_out_where_none_is_named(served, bearer):
+    client, headers = served(), bearer("submit", principal="hal")
+    first, second = (
+        client.post("/v1/findings", headers=headers, json=arguments(column)).json()
+        for column in "vw"
+    )
+    assert first["session"] != second["session"]
+    for one in (first, second):
+        assert one["settle"] == f"/v1/sessions/{one['session']}/settle"
+        assert client.post(one["settle"], headers=headers).status_code == 202
+
+
 def test_a_session_has_a_plain_name(served, bearer):
     client, headers = served(), bearer("submit")
-    for name in ("", "../up", "a b", "x" * 65, "line\nbreak", "\u202e", ".hidden"):
+    for name in ("../up", "a b", "x" * 65, "line\nbreak", "\u202e", ".hidden"):
         told = client.post(
             "/v1/findings", params={"session": name}, headers=headers, json=arguments()
         )

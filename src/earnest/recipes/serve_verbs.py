@@ -21,7 +21,8 @@ from earnest.recipes.answer import Answer
 
 if TYPE_CHECKING:
     from earnest.recipes.desk import OutsideDesk
-    from earnest.serve.door import Door
+    from earnest.serve.api import Part
+    from earnest.serve.door import Door, Limits
 
 _END_S: Final = 3.0
 _TERMINATED: Final = 128 + signal.SIGTERM
@@ -71,7 +72,7 @@ def serve(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     with _listening(options.host, options.port) as listener:
         quota = Quota(home, submissions=options.per_hour, seconds=options.script_seconds)
         desk = OutsideDesk(home, say, quota=quota)
-        app = _app(home, desk, options.host_name)
+        app = app_of(home, desk, hosts=options.host_name)
         desk.open()
         status = 0
         try:
@@ -96,17 +97,29 @@ def serve(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     return 0, {}, ""
 
 
-def _app(home: Home, desk: OutsideDesk, hosts: Sequence[str]) -> Door:
-    """Return what is served: the ledger, the tables, and the desk."""
+def app_of(
+    home: Home,
+    desk: OutsideDesk,
+    *,
+    hosts: Sequence[str] = (),
+    limits: Limits | None = None,
+    parts: Sequence[Part] = (),
+) -> Door:
+    """Return what is served: the ledger, the tables, the desk, the exchange with other ledgers.
+
+    `parts`: further endpoints.
+    """
     from earnest.recipes.desk import submission
+    from earnest.recipes.sync_http import sync_of
     from earnest.serve.answers import Answers
     from earnest.serve.api import Served, create_app
     from earnest.serve.submitting import Intake
     from earnest.serve.tokens import TokenStore
 
-    intake = Intake(desk, submission().parameters)
-    served = Served(Answers(home.ledger, home.blobs, home.trusted), desk.tables, intake)
-    return create_app(TokenStore(home.tokens), served, hosts=hosts)
+    answers = Answers(home.ledger, home.blobs, home.trusted)
+    served = Served(answers, desk.tables, Intake(desk, submission().parameters))
+    parts = (sync_of(home), *parts)
+    return create_app(TokenStore(home.tokens), served, hosts=hosts, limits=limits, parts=parts)
 
 
 def _safe(host: str, proxy: str) -> None:

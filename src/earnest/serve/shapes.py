@@ -135,10 +135,17 @@ class Kindred(Told):
     related: list[Kin]
 
 
-class Standing(Told, Row):
+class Origin(Shape):
+    """Of what was imported: who says so, and what testing it here gave. Empty of all else."""
+
+    source: str = Field(default="", description="The name that the other ledger has here.")
+    tested_here: list[Tested] = []
+
+
+class Standing(Told, Row, Origin):
     """Where a finding stands."""
 
-    state: Literal["open", "queued", "verified"]
+    state: Literal["open", "queued", "verified", "imported"]
     reason: str
 
 
@@ -193,7 +200,7 @@ class Withdrawn(Shape):
     why: str
 
 
-class Whole(Told, Row):
+class Whole(Told, Row, Origin):
     """All that may be shown of a finding."""
 
     claim: dict[str, Any]
