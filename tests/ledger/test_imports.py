@@ -284,7 +284,7 @@ def test_no_import_crowds_out_or_outranks_a_local_finding(ledger):
     submit(ledger, local)
     ledger.conclude(verdict(local))
     before = ledger.search("cargo")
-    for number in range(600):  # more than make a word common
+    for number in range(520):  # more than make a word common
         stuffed = found("cargo", prose=f"cargo {'cargo ' * 20}{number}")
         ledger.take_in(an_import(stuffed, position=number + 1))
     assert ledger.search("cargo") == before

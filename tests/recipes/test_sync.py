@@ -303,7 +303,7 @@ def test_an_import_of_no_table_is_tested_on_inputs_drawn_anew(on_his_copy, tmp_p
 @pytest.mark.slow
 def test_a_shuffled_copy_is_a_copy(world, pulled, tmp_path):
     own = tmp_path / "my_copy.csv"
-    pd.read_csv(world.file).sample(frac=1, random_state=1).to_csv(own, index=False)
+    pd.read_csv(world.file).sample(frac=1, random_state=1).to_csv(own)  # with an index
     one = world.found[1]
     told = pulled("findings", "verify", one.id, "--on", own)
     assert (told["split"]["copy"], told["split"]["proved"]) == (True, False)

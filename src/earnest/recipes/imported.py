@@ -76,7 +76,9 @@ def _split(root: Path, finding: Finding, rows: str, path: Path) -> Split:
         fresh = cells[unseen].reset_index(drop=True)
         made = registry.seal_frame(fresh, ref.name, design=ref.design, series=name)
         return Split(made, False, seen, len(cells) - len(fresh), False)
-    sides = [cells.loc[mask, list(ref.columns)] for mask in (copy.seen, unseen)]
+    # An index without a name may have come, or gone, since.
+    there = [column for column in ref.columns if column in cells.columns]
+    sides = [cells.loc[mask, there] for mask in (copy.seen, unseen)]
     made = registry.keep(ref.name, ref.design, *sides, use=f"imports of {ref.table}")
     left_out = len(cells) - seen - int(unseen.sum())
     return Split(made, True, seen, left_out, made.visible == ref.visible)
