@@ -114,3 +114,21 @@ def test_json_stays_json_of_the_same_shape(rules, value):
     fresh, count = Redactor(like=rules).line(raw)
     assert count == {"mail-address": 1}
     assert set(json.loads(fresh)) == {"v", "s"}
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    st.lists(st.sampled_from(secrets(each=2, seed=5)), min_size=1, max_size=4), st.integers(1, 3)
+)
+def test_nothing_that_is_found_is_left(rules, ones, deep):
+    """Of planted secrets in one another's company, however deep, none is found in what is kept."""
+    value = {"content": [{"text": text} for _, text, _ in ones], "note": ones[0][1]}
+    for _ in range(deep):
+        value = {"inner": json.dumps(value)}
+    fresh, count = Redactor(like=rules).line(json.dumps(value).encode())
+    assert sum(count.values()) >= 1
+    again, more = Redactor(like=rules).line(fresh)
+    assert (again, more) == (fresh, Counter())
+    for _, _, secret in ones:
+        if "\n" not in secret and '"' not in secret:
+            assert secret.encode() not in fresh

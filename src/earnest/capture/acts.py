@@ -120,5 +120,5 @@ def _substituted(script: str) -> tuple[str, str]:
         if len(parts) >= 2:
             return parts[0], parts[1]
     if script.rstrip("; ").endswith("d"):
-        return script, ""
+        return script.rstrip("; ").removesuffix("d").strip("/"), ""
     return "", script
