@@ -1,6 +1,7 @@
 """Redaction: what is found of planted secrets, and what harmless things are left alone."""
 
 import json
+import time
 from collections import Counter
 
 import pytest
@@ -132,3 +133,25 @@ def test_nothing_that_is_found_is_left(rules, ones, deep):
     for _, _, secret in ones:
         if "\n" not in secret and '"' not in secret:
             assert secret.encode() not in fresh
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "authorization: bearer ", "password=", "@", "a@b.", "a.b@", "://a:b", "cookie: session=",
+        "-----BEGIN RSA PRIVATE KEY-----\n", "-----BEGIN PRIVATE KEY-----\\nAAAAAAAA", "token: a",
+        "\\", "\\\\\"", "x" * 50, "key: ", "--password a ", "AKIA",
+    ],
+)  # fmt: skip
+def test_no_text_takes_long(rules, part):
+    text = part * (200_000 // len(part))
+    began = time.process_time()
+    Redactor(like=rules).line(json.dumps({"text": text}).encode())
+    assert time.process_time() - began < 10
+
+
+def test_secrets_at_the_edges_of_long_texts_are_found(rules):
+    _, _, secret = next(one for one in secrets() if one[0] == "github-fine-grained")
+    for before in (65_400, 65_480, 57_300, 57_344, 65_536, 130_000):
+        text = "é " * (before // 3) + f" {secret} " + "ü " * 40_000
+        assert secret not in Redactor(like=rules).text(text, Counter())

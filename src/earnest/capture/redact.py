@@ -27,11 +27,14 @@ from earnest.core.errors import LackError
 
 _LEAST: Final = 12
 """A secret of fewer signs is taken out where it was found only: it may be an ordinary word."""
+_WINDOW: Final = 64 << 10
+_OVERLAP: Final = 8 << 10
+"""No secret but a private key is longer, and these we find ourselves."""
 _FEWEST: Final = 6
 _DEEPEST: Final = 5
 _ESCAPED: Final = re.compile(r'\\(["\\/nrt])')
 _MEANT: Final = {"n": "\n", "r": "\r", "t": "\t"}
-_MOST_KNOWN: Final = 2_000
+_MOST_KNOWN: Final = 200
 _NAME: Final = re.compile(r"[^a-z0-9]+")
 
 
@@ -59,8 +62,9 @@ class Redactor:
     def spans(self, data: bytes) -> list[tuple[int, int, str]]:
         """Return where secrets are in a text, and what each is taken for; none overlap."""
         found = [
-            (one.location["start_offset"], one.location["end_offset"], _kind(one.rule_id))
-            for one in self._scan.scan(data.replace(b"\0", b" "))
+            (at + one.location["start_offset"], at + one.location["end_offset"], _kind(one.rule_id))
+            for at, part in _windows(data.replace(b"\0", b" "))
+            for one in self._scan.scan(part)
             if one.visible
         ]
         found += found_by_us(data)
@@ -73,7 +77,8 @@ class Redactor:
         at = 0
         for start, stop, kind in self.spans(data):
             secret = data[start:stop]
-            if len(secret) >= _LEAST and len(self.known) < _MOST_KNOWN:
+            lasting = len(secret) >= _LEAST and kind != "mail-address"  # known by its form alone
+            if lasting and len(self.known) < _MOST_KNOWN:
                 self.known[secret] = kind
             kept += data[at:start] + _mark(kind)
             count[kind] += 1
@@ -155,6 +160,25 @@ class Redactor:
             self.text(prefix + text, count)
             return named[len(prefix) :]
         return self.text(text, count)
+
+
+def _windows(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield a text in parts that overlap, where each begins: the detector's time grows faster."""
+    at = 0
+    while True:
+        stop = _ends(data, at + _WINDOW)
+        yield at, data[at:stop]
+        if stop == len(data):
+            return
+        at = _ends(data, stop - _OVERLAP)
+
+
+def _ends(data: bytes, at: int) -> int:
+    """Return the nearest place not after this at which a sign of a text ends."""
+    at = min(at, len(data))
+    while 0 < at < len(data) and data[at] & 0xC0 == 0x80:
+        at -= 1
+    return at
 
 
 def _kind(rule: str) -> str:
