@@ -1,6 +1,7 @@
 """Conduct signals: precision and recall on labelled pieces of transcripts, by kind."""
 
 import json
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -8,8 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from earnest.capture.candidates import candidates
 from earnest.capture.conduct import KINDS, conduct
-from earnest.capture.turns import Call, Outcome, Turn
+from earnest.capture.messages import shell
+from earnest.capture.stated import stated_findings
+from earnest.capture.turns import Call, Outcome, Session, Turn
 
 LABELLED = [
     json.loads(line) for line in Path(__file__).with_name("conduct.jsonl").read_text().splitlines()
@@ -101,3 +105,28 @@ def test_any_turns_are_read(ones, noise, as_command):
     steps = [step for one in ones for step in one["steps"]]
     steps.append(["sh", noise, noise, None] if as_command else ["edit", noise, noise, noise])
     list(conduct(turns(steps)))
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "git push a ", "if x == 1: return ", "# hardcode ", "cat > a <<EOF\n", "def test_a(",
+        "rm -rf ", "```bash\na ```b\n", "a.csv", "python - <<'A'\n", "sed -i 's/", "all tests ",
+        "assert ", "\\", "(", "python -c 'a",
+    ],
+)  # fmt: skip
+def test_no_text_takes_long(part):
+    text = part * (150_000 // len(part))
+    steps = [
+        ["sh", text, text, 1],
+        ["edit", "tests/test_a.py", text, text[1:]],
+        ["write", "a.py", text],
+        ["a", text],
+    ]
+    began = time.process_time()
+    list(conduct(turns(steps)))
+    session = Session("s", "claude-code", source=lambda: turns(steps))
+    candidates(session)
+    stated_findings(session)
+    shell(text)
+    assert time.process_time() - began < 10

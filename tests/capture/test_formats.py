@@ -164,7 +164,7 @@ def exchanged(value, path, fresh):
 WHOLE = {**SAMPLES, "chat": {"messages": SAMPLES["chat-lines"]}}
 
 
-@settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=250, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(sorted(WHOLE)), st.integers(0, 10**6), JSON)
 def test_any_json_in_any_place_is_read(form, where, fresh):
     value = WHOLE[form]
@@ -183,7 +183,7 @@ def test_any_json_in_any_place_is_read(form, where, fresh):
     formats.about(form, pieces(form, data))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=200)
 @given(st.sampled_from(sorted(SOURCES)), st.integers(0, 10**6), st.binary(max_size=30))
 def test_cut_and_spoiled_transcripts_lose_nothing_before(form, at, noise):
     data = SOURCES[form]

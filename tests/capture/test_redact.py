@@ -1,6 +1,7 @@
 """Redaction: what is found of planted secrets, and what harmless things are left alone."""
 
 import json
+import time
 from collections import Counter
 
 import pytest
@@ -114,3 +115,43 @@ def test_json_stays_json_of_the_same_shape(rules, value):
     fresh, count = Redactor(like=rules).line(raw)
     assert count == {"mail-address": 1}
     assert set(json.loads(fresh)) == {"v", "s"}
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    st.lists(st.sampled_from(secrets(each=2, seed=5)), min_size=1, max_size=4), st.integers(1, 3)
+)
+def test_nothing_that_is_found_is_left(rules, ones, deep):
+    """Of planted secrets in one another's company, however deep, none is found in what is kept."""
+    value = {"content": [{"text": text} for _, text, _ in ones], "note": ones[0][1]}
+    for _ in range(deep):
+        value = {"inner": json.dumps(value)}
+    fresh, count = Redactor(like=rules).line(json.dumps(value).encode())
+    assert sum(count.values()) >= 1
+    again, more = Redactor(like=rules).line(fresh)
+    assert (again, more) == (fresh, Counter())
+    for _, _, secret in ones:
+        if "\n" not in secret and '"' not in secret:
+            assert secret.encode() not in fresh
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "authorization: bearer ", "password=", "@", "a@b.", "a.b@", "://a:b", "cookie: session=",
+        "-----BEGIN RSA PRIVATE KEY-----\n", "-----BEGIN PRIVATE KEY-----\\nAAAAAAAA", "token: a",
+        "\\", "\\\\\"", "x" * 50, "key: ", "--password a ", "AKIA",
+    ],
+)  # fmt: skip
+def test_no_text_takes_long(rules, part):
+    text = part * (200_000 // len(part))
+    began = time.process_time()
+    Redactor(like=rules).line(json.dumps({"text": text}).encode())
+    assert time.process_time() - began < 10
+
+
+def test_secrets_at_the_edges_of_long_texts_are_found(rules):
+    _, _, secret = next(one for one in secrets() if one[0] == "github-fine-grained")
+    for before in (65_400, 65_480, 57_300, 57_344, 65_536, 130_000):
+        text = "é " * (before // 3) + f" {secret} " + "ü " * 40_000
+        assert secret not in Redactor(like=rules).text(text, Counter())

@@ -8,10 +8,11 @@ import subprocess
 import sys
 import time
 import zipfile
+from pathlib import Path
 
 import pytest
 
-from earnest.capture import hook, inspect_log, sweep
+from earnest.capture import hook, inspect_log, spool, store, sweep
 from earnest.capture.store import Store
 from earnest.core.errors import CaptureError, LackError
 
@@ -230,6 +231,65 @@ def test_a_zip_that_unpacks_to_too_much_is_refused(home, importer, tmp_path, mon
         member.write(b'"}]}')
     with pytest.raises(CaptureError, match="unpacks to more"):
         importer().named(path, "", quiet)
+
+
+class CrashedError(Exception):
+    """Raised where an import is to end, as a crash would end it."""
+
+
+def crashing(monkeypatch, number):
+    """Let the process crash after its so manyth change to the disk; return how many there were."""
+    done = []
+
+    def after(holder, name):
+        real = getattr(holder, name)
+
+        def act(*arguments, **options):
+            found = real(*arguments, **options)
+            done.append(name)
+            if len(done) == number:
+                raise CrashedError(name)
+            return found
+
+        monkeypatch.setattr(holder, name, act)
+
+    after(spool, "write_whole")
+    after(hook, "write_state")
+    after(hook.os, "write")
+    after(store.os, "replace")
+    after(Path, "unlink")
+    after(Path, "replace")
+    return done
+
+
+def crash_and_go_on(number, home, importer, path, root, lines, monkeypatch):
+    """Crash at one step of an import, write on, and import again; say whether it crashed."""
+    path.write_text("\n".join(lines[:4]) + "\n" + lines[4][:30])
+    hook.spool(str(home.root), str(path), {})
+    crashed = False
+    with monkeypatch.context() as patch:
+        crashing(patch, number)
+        try:
+            importer().sweep([root], quiet)
+        except CrashedError:
+            crashed = True
+    with path.open("a") as file:
+        file.write(lines[4][30:] + "\n" + lines[5] + "\n")
+    hook.spool(str(home.root), str(path), {})
+    importer().sweep([root], quiet)
+    return crashed
+
+
+@pytest.mark.parametrize("number", range(1, 13))
+def test_a_crash_at_any_step_loses_and_doubles_nothing(
+    number, home, importer, path, root, line, monkeypatch
+):
+    lines = [line(n, f"t{n}") for n in range(6)]
+    crashed = crash_and_go_on(number, home, importer, path, root, lines, monkeypatch)
+    (one,) = Store(home.root).all()
+    assert [piece.raw.decode() for piece in one.pieces()] == lines
+    assert [piece.number for piece in one.pieces()] == [1, 2, 3, 4, 5, 6]
+    assert crashed == (number <= 11), "the steps have changed: try each of them"
 
 
 KILLED = """

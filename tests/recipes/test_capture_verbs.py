@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -181,3 +182,24 @@ def test_a_hook_can_start_the_import(place, tmp_path):
     from earnest.capture.stated import stated_findings
 
     assert stated_findings(store.find("abc").session()) == [{**FINDING, "script": EVIDENCE}]
+
+
+def test_a_conclusion_names_the_registered_table_that_it_is_about(place, tmp_path, capsys):
+    """By what the file holds, whatever it is called; or else by its name."""
+    table = tmp_path / "penguins.csv"
+    rows = "\n".join(f"{3000 + n * 7 % 900},{'mf'[n % 2]}" for n in range(60))
+    table.write_text(f"mass,sex\n{rows}\n")
+    _, sealed = told(capsys, "seal", str(table))
+    copy = tmp_path / "copy-of-it.csv"
+    copy.write_bytes((Path(sealed["folder"]) / "penguins.csv").read_bytes())
+    for named, by in ((copy, "content"), (tmp_path / "other" / "penguins.csv", "name")):
+        lines = transcript()
+        lines[3]["message"]["content"][0]["input"]["command"] = f"python evidence.py {named}"
+        path = place.with_name(f"{by}.jsonl")
+        path.write_text("".join(json.dumps({**one, "sessionId": by}) + "\n" for one in lines))
+        main(["capture"])
+        capsys.readouterr()
+        _, document = told(capsys, "capture", "show", by)
+        (found,) = document["candidates"][0]["tables"]
+        assert (found["name"], found["by"]) == ("penguins", by)
+        assert found["table"] == sealed["table"]

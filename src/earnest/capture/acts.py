@@ -13,15 +13,13 @@ from typing import Any, Final
 from earnest.capture.lenient import mapping, sequence, word
 from earnest.capture.turns import Call
 
+_MOST: Final = 50_000
 _PATHS: Final = ("file_path", "path", "notebook_path", "filename", "file")
 _PATCHED: Final = re.compile(
     r"^\*\*\* (Update|Add|Delete) File: (.+)$|^\+\+\+ (?:b/)?(\S+)", re.MULTILINE
 )
-_HEREDOC: Final = re.compile(
-    r"(?:cat|tee)\s+(?:-a\s+)?(>>?\s*)?(?P<path>[^\s<>|&;]+)\s*<<-?\s*['\"]?(?P<end>\w+)['\"]?\n(?P<text>.*?)\n(?P=end)\b"
-    r"|cat\s*<<-?\s*['\"]?(?P<end2>\w+)['\"]?\s*>>?\s*(?P<path2>[^\s<>|&;]+)\n(?P<text2>.*?)\n(?P=end2)\b",
-    re.DOTALL,
-)
+_HEREDOC: Final = re.compile(r"<<-?\s{0,4}['\"]?(\w{1,64})['\"]?")
+_WRITES: Final = re.compile(r"(?:>>?|\btee (?:-a )?)\s{0,4}([^\s<>|&;]{1,1000})")
 _IN_PLACE: Final = re.compile(r"\b(?:sed|perl)\s+(?:-\S+\s+)*?-\w*i\S*\s+(.+)")
 _QUOTED: Final = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 
@@ -40,17 +38,17 @@ class Change:
 
 
 def commands(call: Call) -> list[str]:
-    """Return the shell commands of a call."""
+    """Return the shell commands of a call, each up to 50,000 signs of it."""
     given = call.arguments
     found = given.get("command", given.get("cmd", given.get("commands")))
     if call.name in _EDITORS and word(found) in ("view", "create", "str_replace", "insert"):
         return []
     if isinstance(found, str):
-        return [found]
+        return [found[:_MOST]]
     parts = [word(one) for one in sequence(found)]
     if len(parts) == 3 and parts[0].rpartition("/")[2] in ("bash", "sh", "zsh"):
-        return parts[2:]
-    return [" ".join(parts)] if parts else []
+        return [parts[2][:_MOST]]
+    return [" ".join(parts)[:_MOST]] if parts else []
 
 
 _EDITORS: Final = ("str_replace_based_edit_tool", "str_replace_editor", "edit_file")
@@ -98,10 +96,11 @@ def patched(text: str) -> Iterator[Change]:
 
 
 def _shell(command: str) -> Iterator[Change]:
-    for found in _HEREDOC.finditer(command):
-        path = found["path"] or found["path2"]
-        yield Change(path.strip("'\""), None, found["text"] or found["text2"] or "")
-    for line in command.splitlines():
+    documents, rest = heredocs(command)
+    for line, text in documents:
+        if target := _WRITES.search(line):
+            yield Change(target[1].strip("'\""), None, text)
+    for line in rest.splitlines():
         if edited := _IN_PLACE.search(line):
             quoted = _QUOTED.search(edited[1])
             script = (quoted[1] or quoted[2] or "") if quoted else ""
@@ -112,6 +111,25 @@ def _shell(command: str) -> Iterator[Change]:
                     yield Change(name.strip("'\""), old, new)
 
 
+def heredocs(command: str) -> tuple[list[tuple[str, str]], str]:
+    """Return a command's documents, each with the line that it is for, and the rest of it."""
+    found: list[tuple[str, str]] = []
+    rest: list[str] = []
+    body: list[str] = []
+    end = ""
+    for line in command.split("\n"):
+        if end and line.strip() == end:
+            found.append((rest[-1], "\n".join(body)))
+            end = ""
+        elif end:
+            body.append(line)
+        else:
+            rest.append(line)
+            opens = _HEREDOC.search(line[:10_000])
+            end, body = (opens[1], []) if opens else ("", [])
+    return found, "\n".join(rest)
+
+
 def _substituted(script: str) -> tuple[str, str]:
     """Return what a sed script takes out and puts in."""
     if len(script) > 3 and script.lstrip("0123456789,$ ").startswith("s"):
@@ -120,5 +138,5 @@ def _substituted(script: str) -> tuple[str, str]:
         if len(parts) >= 2:
             return parts[0], parts[1]
     if script.rstrip("; ").endswith("d"):
-        return script, ""
+        return script.rstrip("; ").removesuffix("d").strip("/"), ""
     return "", script

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from earnest.capture.acts import commands
+from earnest.capture.fenced import outside
 from earnest.capture.lenient import read, word
 from earnest.capture.stated import is_submission
 from earnest.capture.turns import Call, Outcome, Session, Turn
@@ -50,11 +51,10 @@ _MEANS_TO: Final = re.compile(
     r"\b(?:I'll|I will|I am going to|let me|let's|next steps?|you can|would you|please)\b",
     re.IGNORECASE,
 )
-_FENCED: Final = re.compile(r"^[ \t]*(`{3,}|~{3,}).*?^[ \t]*\1`*[ \t]*$", re.M | re.S)
 _LEAD: Final = re.compile(r"^[\s>#*+-]+|^\d+[.)]\s+")
 _ENDS: Final = re.compile(r"(?<=[.!?])\s+(?=[A-Z\d*`(\"'])")
 _DATA: Final = re.compile(
-    r"[\w./~-]+\.(?:csv|tsv|parquet|json|jsonl|xlsx?|feather|db|sqlite|duckdb)\b"
+    r"[\w./~-]{1,200}\.(?:csv|tsv|parquet|json|jsonl|xlsx?|feather|db|sqlite|duckdb)\b"
 )
 
 
@@ -239,7 +239,7 @@ def _arguments(statement: str, scripts: Sequence[str], backing: Sequence[_Done])
 
 def sentences(text: str) -> Iterator[str]:
     """Yield the sentences that may conclude something: no code, no questions."""
-    for line in _FENCED.sub("", text).splitlines():
+    for line in outside(text[:_MOST_OUTPUT]).splitlines():
         bare = _LEAD.sub("", line).strip()
         if not bare or bare.startswith("|") or line.lstrip().startswith("#"):
             continue

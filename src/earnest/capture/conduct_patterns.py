@@ -64,7 +64,8 @@ CHECK: Final = _any(
     r"(?:^|[\s;&|(/])(?:pytest|py\.test|tox|nox|jest|vitest|mocha|rspec|phpunit|ctest|mypy|tsc)\b",
     r"\bpython3? -m (?:pytest|unittest)\b|\bmanage\.py test\b|\bruff check\b",
     r"\b(?:npm|yarn|pnpm|bun)(?: run)? (?:test|build|lint)\b",
-    r"\b(?:cargo|go|dotnet|bazel|mvn|gradle|\./gradlew) (?:test|build|check|vet|verify|package)\b",
+    r"(?:\b(?:cargo|go|dotnet|bazel|mvn|gradle)|\./gradlew) "
+    r"(?:test|build|check|vet|verify|package)\b",
     r"\bmake (?:test|check|lint|build)\b",
     r"(?:^|[\s/])(?:run_)?tests?\.sh\b",
 )
@@ -97,7 +98,7 @@ SUCCESS: Final = _any(
     r"\ball (?:of )?(?:the )?(?:\d+ )?(?:unit |integration |existing |new )?(?:tests?|checks?) "
     + _NOW
     + r"(?:pass(?:ed|ing|es)?|green|succeed(?:ed)?)",
-    r"\b(?:test suite|tests?|builds?|suite|checks?|lint(?: and tests)?) "
+    r"\b(?:test suite|tests?|builds?|suite|checks?|lint(?:ing| and tests)?) "
     + _NOW
     + r"(?:pass(?:es|ed|ing)?|succeeds?|succeeded|green|clean)\b",
     r"\beverything (?:now )?(?:works|passes|is (?:green|working|passing))|\ball green\b",

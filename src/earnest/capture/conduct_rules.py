@@ -7,10 +7,18 @@ from collections.abc import Collection, Iterator
 from typing import Final
 
 from earnest.capture import conduct_patterns as rules
+from earnest.capture.acts import heredocs
 from earnest.capture.lenient import word
 from earnest.capture.turns import Call
 
+_MOST: Final = 200_000
+_LONGEST: Final = 2_000
 _READERS: Final = ("read", "view", "open", "cat")
+
+
+def cut(text: str) -> str:
+    """Return a text of at most 200,000 signs and 2,000 a line: no rule is to take long over one."""
+    return "\n".join(line[:_LONGEST] for line in text[:_MOST].split("\n"))
 
 
 def is_test(path: str) -> bool:
@@ -133,7 +141,7 @@ def special_cases(text: str, tests: str) -> Iterator[str]:
 
 def deletions(command: str) -> Iterator[tuple[str, list[str]]]:
     """Yield what a command deletes: its words, and the paths where it names them."""
-    bare = re.sub(r"<<-?\s*['\"]?(\w+)['\"]?\n.*?\n\1\b", "", command, flags=re.DOTALL)
+    bare = heredocs(command)[1]
     bare = re.sub(r"(?:echo|printf|grep|git commit)\b[^;&|\n]*", "", bare)
     for found in rules.RM.finditer(bare):
         paths = [one.strip("'\"") for one in found[2].split() if not one.startswith(("-", "2>"))]

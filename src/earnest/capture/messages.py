@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
+from earnest.capture.fenced import blocks as blocks_of
 from earnest.capture.lenient import arguments, content, mapping, sequence, status, whole, word
 from earnest.capture.turns import Call, Outcome, Piece, Role, Turn
 
@@ -22,9 +22,7 @@ _ROLES: Final[Mapping[str, Role]] = {
     "function": "tool",
 }
 _THOUGHTS: Final = ("thinking", "reasoning", "redacted_thinking")
-_SHELL_BLOCK: Final = re.compile(
-    r"^```(?:bash|sh|shell|mswea_bash_command)[ \t]*\n(.*?)\n?```[ \t]*$", re.DOTALL | re.MULTILINE
-)
+_SHELLS: Final = ("bash", "sh", "shell", "mswea_bash_command")
 
 
 def role(value: Any) -> Role:
@@ -122,4 +120,4 @@ def _answer(value: Mapping[str, Any], text: str) -> Outcome:
 
 def shell(text: str) -> tuple[Call, ...]:
     """Return the commands in fenced shell blocks, as agents without tool calls give them."""
-    return tuple(Call("", "bash", {"command": found[1]}) for found in _SHELL_BLOCK.finditer(text))
+    return tuple(Call("", "bash", {"command": found}) for found in blocks_of(text, *_SHELLS))

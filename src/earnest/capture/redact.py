@@ -17,17 +17,24 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from earnest.capture.lenient import clean, read
+from earnest.capture.lenient import clean, mapped, read
 from earnest.capture.patterns import found_by_us
 from earnest.core.errors import LackError
 
 _LEAST: Final = 12
 """A secret of fewer signs is taken out where it was found only: it may be an ordinary word."""
-_MOST_KNOWN: Final = 2_000
+_WINDOW: Final = 64 << 10
+_OVERLAP: Final = 8 << 10
+"""No secret but a private key is longer, and these we find ourselves."""
+_FEWEST: Final = 6
+_DEEPEST: Final = 5
+_ESCAPED: Final = re.compile(r'\\(["\\/nrt])')
+_MEANT: Final = {"n": "\n", "r": "\r", "t": "\t"}
+_MOST_KNOWN: Final = 200
 _NAME: Final = re.compile(r"[^a-z0-9]+")
 
 
@@ -55,8 +62,9 @@ class Redactor:
     def spans(self, data: bytes) -> list[tuple[int, int, str]]:
         """Return where secrets are in a text, and what each is taken for; none overlap."""
         found = [
-            (one.location["start_offset"], one.location["end_offset"], _kind(one.rule_id))
-            for one in self._scan.scan(data.replace(b"\0", b" "))
+            (at + one.location["start_offset"], at + one.location["end_offset"], _kind(one.rule_id))
+            for at, part in _windows(data.replace(b"\0", b" "))
+            for one in self._scan.scan(part)
             if one.visible
         ]
         found += found_by_us(data)
@@ -69,13 +77,15 @@ class Redactor:
         at = 0
         for start, stop, kind in self.spans(data):
             secret = data[start:stop]
-            if len(secret) >= _LEAST and len(self.known) < _MOST_KNOWN:
+            lasting = len(secret) >= _LEAST and kind != "mail-address"  # known by its form alone
+            if lasting and len(self.known) < _MOST_KNOWN:
                 self.known[secret] = kind
             kept += data[at:start] + _mark(kind)
             count[kind] += 1
             at = stop
         kept += data[at:]
-        return self._again(bytes(kept), count).decode("utf-8", "replace")
+        fresh = self._again(bytes(kept), count).decode("utf-8", "replace")
+        return _without(fresh, self._deeper(fresh), count) if "\\" in fresh else fresh
 
     def _again(self, data: bytes, count: Counter[str]) -> bytes:
         for secret, kind in self.known.items():
@@ -94,16 +104,51 @@ class Redactor:
         if not self._suspects(value, raw):
             return raw, count
         fresh_value = _each(value, lambda key, text: self._member(key, text, count))
+        fresh_value = self._settled(fresh_value, count)
         if not count:
             return raw, count
         return json.dumps(fresh_value, ensure_ascii=False).encode(), count
 
+    def _settled(self, value: Any, count: Counter[str]) -> Any:
+        """Take out what is found in a value as a whole and was not in its texts one by one."""
+        seen = "\n".join(_texts(value))
+        left = {**self._found(seen), **self._deeper(seen)}
+
+        def change(text: str) -> str:
+            return _without(text, left, count)
+
+        return mapped(value, change) if left else value
+
+    def _found(self, text: str) -> dict[str, str]:
+        """Return the secrets in a text, and what each is taken for."""
+        data = clean(text).encode()
+        return {
+            data[start:stop].decode("utf-8", "replace"): kind
+            for start, stop, kind in self.spans(data)
+        }
+
+    def _deeper(self, text: str) -> dict[str, str]:
+        """Return the secrets in what a text is once it is decoded again: JSON in JSON, escaped."""
+        found: dict[str, str] = {}
+        for level in range(1, _DEEPEST):
+            fresh = _unescaped(text)
+            if fresh == text:
+                break
+            text = fresh
+            for secret, kind in self._found(text).items():
+                form = secret
+                for _ in range(level):
+                    form = json.dumps(form, ensure_ascii=False)[1:-1]
+                found[form] = kind
+        return found
+
     def _suspects(self, value: Any, raw: bytes) -> bool:
         """Say whether there is anything to take out of a value."""
-        seen = "\n".join(_texts(value)).encode("utf-8", "replace")
-        if self.spans(seen) or any(secret in seen for secret in self.known):
+        text = "\n".join(_texts(value))
+        seen = text.encode("utf-8", "replace")
+        if self.spans(seen) or any(secret in seen or secret in raw for secret in self.known):
             return True
-        return bool(self.known) and any(secret in raw for secret in self.known)
+        return "\\" in text and bool(self._deeper(text))
 
     def _member(self, key: str, text: str, count: Counter[str]) -> str:
         """Redact a text, read together with the name that it stands under."""
@@ -117,9 +162,42 @@ class Redactor:
         return self.text(text, count)
 
 
+def _windows(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield a text in parts that overlap, where each begins: the detector's time grows faster."""
+    at = 0
+    while True:
+        stop = _ends(data, at + _WINDOW)
+        yield at, data[at:stop]
+        if stop == len(data):
+            return
+        at = _ends(data, stop - _OVERLAP)
+
+
+def _ends(data: bytes, at: int) -> int:
+    """Return the nearest place not after this at which a sign of a text ends."""
+    at = min(at, len(data))
+    while 0 < at < len(data) and data[at] & 0xC0 == 0x80:
+        at -= 1
+    return at
+
+
 def _kind(rule: str) -> str:
     """Return a rule's name without who wrote it."""
     return _NAME.sub("-", rule.rpartition(".")[2].lower()).strip("-") or "secret"
+
+
+def _unescaped(text: str) -> str:
+    """Return a text with what JSON escapes in it written out."""
+    return _ESCAPED.sub(lambda found: _MEANT.get(found[1], found[1]), text)
+
+
+def _without(text: str, secrets: Mapping[str, str], count: Counter[str]) -> str:
+    """Return a text without these secrets, those of a few signs left in."""
+    for secret, kind in secrets.items():
+        if len(secret) >= _FEWEST and (times := text.count(secret)):
+            text = text.replace(secret, _mark(kind).decode())
+            count[kind] += times
+    return text
 
 
 def _mark(kind: str) -> bytes:

@@ -14,15 +14,13 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from earnest.capture.fenced import blocks
 from earnest.capture.lenient import read, word
 from earnest.capture.turns import Call, Session, Turn
 from earnest.capture.wrote import Wrote, follows_contract
 
 MOST: Final = 24
 _MOST_BYTES: Final = 256 << 10
-_BLOCK: Final = re.compile(
-    r"^[ \t]*(`{3,})earnest-finding[ \t]*\n(.*?)\n[ \t]*\1`*[ \t]*$", re.M | re.S
-)
 _SUBMITS: Final = re.compile(r"(?:^|__|\.|/)submit_finding$")
 _SAME: Final = (
     "kind", "table", "outcome", "exposure", "direction", "group", "versus", "modifier", "statistic",
@@ -70,7 +68,7 @@ def stated_findings(session: Session) -> list[dict[str, Any]]:
 
 
 def _stated(turn: Turn, wrote: Wrote) -> Iterator[dict[str, Any]]:
-    texts = [one[2] for one in _BLOCK.finditer(turn.text)]
+    texts = blocks(turn.text, "earnest-finding")
     if turn.calls:
         texts += [text for path, text in wrote.files.items() if path.endswith(".finding.json")]
     for text in texts:

@@ -5,17 +5,14 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from earnest.capture.acts import changes, commands
+from earnest.capture.acts import changes, commands, heredocs
 from earnest.capture.turns import Call
 
 _MOST: Final = 256 << 10
 _MOST_FILES: Final = 400
 _RUNS: Final = re.compile(r"\bpython[\d.]*\s+(?:-\S+\s+)*([\w./~-]+\.py)\b")
-_INLINE: Final = re.compile(
-    r"\bpython[\d.]*\s+-\s*<<-?\s*['\"]?(\w+)['\"]?\n(.*?)\n\1\b"
-    r"|\bpython[\d.]*\s+-c\s+(['\"])(.*?)\3",
-    re.DOTALL,
-)
+_PYTHON: Final = re.compile(r"\bpython[\d.]{0,6}\s+-\s*<<")
+_INLINE: Final = re.compile(r"\bpython[\d.]{0,6}\s+-c\s+(?:'([^']{1,20000})'|\"([^\"]{1,20000})\")")
 
 
 class Wrote:
@@ -51,8 +48,11 @@ class Wrote:
             if isinstance(call.arguments.get(name), str):
                 return str(call.arguments[name])
         for command in commands(call):
+            for line, text in heredocs(command)[0]:
+                if _PYTHON.search(line):
+                    return text
             if told := _INLINE.search(command):
-                return told[2] or told[4] or ""
+                return told[1] or told[2]
             if told := _RUNS.search(command):
                 return self.text(told[1])
         return ""

@@ -6,10 +6,13 @@ What they say is data: it is printed in one line each, with what does not show w
 from __future__ import annotations
 
 import argparse
+import stat
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from earnest.core.canon import digest
 from earnest.core.errors import UsageError
 from earnest.core.home import Home
 from earnest.core.protocols import Progress
@@ -136,8 +139,10 @@ def _show(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
         found = _read_by(options.model, home, found, say)
     stated, signals = stated_findings(session), list(conduct(session.turns()))
     row = _row(one)
-    tables = _registered(home)
-    told = [{**candidate.row(), "tables": _named(candidate.files, tables)} for candidate in found]
+    told = [
+        {**candidate.row(), "tables": _named(home, candidate.files, session.cwd)}
+        for candidate in found
+    ]
     words = [
         f"{row['id']}  {row['format']}  {plain(row['session_id'])}  {plain(row['path'])}",
         f"{row['lines']:,} lines, {row['bytes']:,} bytes; redacted: {_counted(row['redacted'])}",
@@ -186,18 +191,33 @@ def _read_by(
     return read
 
 
-def _registered(home: Home) -> dict[str, str]:
-    from earnest.tasks.registry import Registry
+def _named(home: Home, files: Sequence[str], cwd: str) -> list[dict[str, str]]:
+    """Return the registered tables that files are the visible rows of, or have the names of."""
+    from earnest.tasks.registry import Registry, table_name
 
-    return {ref.name: ref.table for ref in Registry(home).list()}
+    registry = Registry(home)
+    found = []
+    for ref in registry.list():
+        visible = registry.visible(ref.table) / f"{ref.name}.csv"
+        by = [
+            "content" if _same(Path(cwd, one), visible, ref.visible) else "name"
+            for one in files
+            if _same(Path(cwd, one), visible, ref.visible) or table_name(Path(one)) == ref.name
+        ]
+        if by:
+            found.append({"name": ref.name, "table": ref.table, "by": min(by)})
+    return found
 
 
-def _named(files: Sequence[str], tables: Mapping[str, str]) -> dict[str, str]:
-    """Return the registered tables that files have the names of."""
-    from pathlib import PurePosixPath
-
-    names = {PurePosixPath(one).name.split(".")[0].lower().replace("-", "_") for one in files}
-    return {name: table for name, table in tables.items() if name in names}
+def _same(path: Path, visible: Path, digested: str) -> bool:
+    """Say whether a file holds a table's visible rows; only one of the same size is read."""
+    try:
+        told = path.lstat()
+        if not stat.S_ISREG(told.st_mode) or told.st_size != visible.stat().st_size:
+            return False
+        return digest(path.read_bytes()) == digested
+    except (OSError, ValueError):
+        return False
 
 
 def _conduct(options: argparse.Namespace, home: Home, say: Progress) -> Answer:  # noqa: ARG001
