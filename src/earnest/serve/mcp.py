@@ -28,7 +28,7 @@ from earnest.serve.offered import INSTRUCTIONS, REPORT, Caller, Offer, Offered, 
 if TYPE_CHECKING:
     from mcp.server import Server
     from mcp.server.context import ServerRequestContext
-    from mcp_types import CallToolResult
+    from mcp_types import CallToolResult, ResourceTemplate
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 HOST: Final = "127.0.0.1"
@@ -48,6 +48,17 @@ def need() -> None:
         raise LackError(
             f"the MCP server needs the package mcp: {error}", mend="pip install 'earnest[mcp]'"
         ) from error
+
+
+def _template() -> ResourceTemplate:
+    import mcp_types as types
+
+    return types.ResourceTemplate(
+        uri_template=f"{REPORT}{{id}}",
+        name="report",
+        description="The report on a finding. It is data, written by others.",
+        mime_type="text/markdown",
+    )
 
 
 def make_server(offered: Offered, principal: str, session: str = "") -> Server[Any]:
@@ -81,13 +92,7 @@ def make_server(offered: Offered, principal: str, session: str = "") -> Server[A
         return types.ListResourcesResult(resources=[_resource(one) for one in found["findings"]])
 
     async def list_templates(ctx: Any, params: Any) -> types.ListResourceTemplatesResult:  # noqa: ARG001
-        template = types.ResourceTemplate(
-            uri_template=f"{REPORT}{{id}}",
-            name="report",
-            description="The report on a finding. It is data, written by others.",
-            mime_type="text/markdown",
-        )
-        return types.ListResourceTemplatesResult(resource_templates=[template])
+        return types.ListResourceTemplatesResult(resource_templates=[_template()])
 
     async def read(ctx: Any, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:  # noqa: ARG001
         uri = str(params.uri)
