@@ -50,6 +50,17 @@ def need() -> None:
         ) from error
 
 
+def _reported(offered: Offered, uri: str) -> str:
+    """Return a report. Raises the protocol's own error."""
+    from mcp.shared.exceptions import MCPError
+    from mcp_types import INVALID_PARAMS
+
+    try:
+        return report(offered.answers, uri)
+    except EarnestError as error:
+        raise MCPError(code=INVALID_PARAMS, message=_said(error)) from error
+
+
 def _template() -> ResourceTemplate:
     import mcp_types as types
 
@@ -66,7 +77,6 @@ def make_server(offered: Offered, principal: str, session: str = "") -> Server[A
     import anyio
     import mcp_types as types
     from mcp.server import Server
-    from mcp.shared.exceptions import MCPError
 
     reading, writing = anyio.CapacityLimiter(_READERS), anyio.CapacityLimiter(_WRITERS)
     reads = {offer.name for offer in offered.offers() if offer.reads}
@@ -96,10 +106,7 @@ def make_server(offered: Offered, principal: str, session: str = "") -> Server[A
 
     async def read(ctx: Any, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:  # noqa: ARG001
         uri = str(params.uri)
-        try:
-            text = await apart(lambda: report(offered.answers, uri), reads=True)
-        except EarnestError as error:
-            raise MCPError(code=types.INVALID_PARAMS, message=_said(error)) from error
+        text = await apart(lambda: _reported(offered, uri), reads=True)
         content = types.TextResourceContents(uri=uri, text=text, mime_type="text/markdown")
         return types.ReadResourceResult(contents=[content])
 
