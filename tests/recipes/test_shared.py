@@ -52,7 +52,7 @@ def test_what_is_counted(report):
     assert value["reader, alone: questions answered (confirmed)"] == 3
     assert value["reader, shared: questions answered (confirmed)"] == 4
     assert value["reader, shared: of them true"] == 4
-    assert value["reader, alone: steps to the common findings"] == 20
+    assert value["reader, alone: steps to as many findings"] == 20
     assert value["reader, alone: of what was confirmed before, a later run has"] == 0.5
     assert value["reader, shared: of what was confirmed before, a later run has"] == 1
     assert value["reader, alone: a later run has them after: steps"] == 7
