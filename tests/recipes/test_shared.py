@@ -96,4 +96,4 @@ def test_the_experiment_itself(tmp_path, capsys):
     first = [one for one in report["sittings"] if one["turn"] == 1]
     for one in first:
         twin = [o for o in first if (o["agent"], o["table"]) == (one["agent"], one["table"])]
-        assert twin[0]["words"] == twin[1]["words"]
+        assert twin[0]["claims"] == twin[1]["claims"]
