@@ -53,8 +53,6 @@ def test_it_does_the_same_by_its_seed_and_counts_tokens(world, sandbox):
     assert first.usage == again.usage
     assert first.usage.prompt_tokens > 10 * first.usage.completion_tokens
     assert first.usage.cost_usd > 0
-    wanders = run(world, sandbox, "wanders", Reader(1, 3, habits=False))
-    assert questions(wanders) != questions(first)
 
 
 def test_it_passes_over_what_is_settled_and_asks_for_the_rest(world, sandbox, monkeypatch):

@@ -52,7 +52,7 @@ def test_what_is_counted(report):
     assert value["reader, alone: questions answered (confirmed)"] == 3
     assert value["reader, shared: questions answered (confirmed)"] == 4
     assert value["reader, shared: of them true"] == 4
-    assert value["reader, alone: steps to the common findings"] == 20
+    assert value["reader, alone: steps to as many findings"] == 20
     assert value["reader, alone: of what was confirmed before, a later run has"] == 0.5
     assert value["reader, shared: of what was confirmed before, a later run has"] == 1
     assert value["reader, alone: a later run has them after: steps"] == 7
@@ -96,4 +96,4 @@ def test_the_experiment_itself(tmp_path, capsys):
     first = [one for one in report["sittings"] if one["turn"] == 1]
     for one in first:
         twin = [o for o in first if (o["agent"], o["table"]) == (one["agent"], one["table"])]
-        assert twin[0]["words"] == twin[1]["words"]
+        assert twin[0]["claims"] == twin[1]["claims"]

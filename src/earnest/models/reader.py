@@ -28,7 +28,6 @@ _ASKS: Final = "search_findings"
 _CHARACTERS_A_TOKEN: Final = 4
 PRICES: Final = (1.0, 5.0)
 """US dollars a million tokens, in and out: of a cheap model, to have one scale."""
-_JITTER: Final = 4.0
 _MEASURE: Final = """\
 import json
 import pandas as pd
@@ -70,14 +69,9 @@ class Reader:
 
     speaks = None
 
-    def __init__(self, seed: int, claims: int = 5, pairs: int = 12, *, habits: bool = True) -> None:
-        """`claims`: how many it submits at most; `pairs`: how many it looks at, at most.
-
-        `habits`: it begins with a table's first columns, more or less (as language models of one
-        kind look at much the same); else it looks anywhere.
-        """
+    def __init__(self, seed: int, claims: int = 5, pairs: int = 12) -> None:
+        """`claims`: how many it submits at most; `pairs`: how many it looks at, at most."""
         self.name, self.seed, self.claims, self.pairs = "scripted", seed, claims, pairs
-        self.habits = habits
 
     def generate(
         self,
@@ -136,14 +130,7 @@ class Reader:
         }
         pairs = [_Pair(y, x, None) for y, x in permutations(numeric, 2) if y < x]
         pairs += [_Pair(y, x, levels[x]) for y in numeric for x in levels]
-        draw = random.Random(f"{self.seed} {name}")  # noqa: S311 (an order, not a secret)
-        place = {one["name"]: number for number, one in enumerate(columns)}
-        order = {
-            pair: draw.random() * (_JITTER if self.habits else 1)
-            + (place[pair.outcome] + place[pair.exposure] if self.habits else 0)
-            for pair in pairs
-        }
-        pairs.sort(key=order.__getitem__)
+        random.Random(f"{self.seed} {name}").shuffle(pairs)  # noqa: S311 (an order, not a secret)
         new = [
             pair
             for pair in pairs

@@ -8,6 +8,7 @@ are real, of two the truth is known. What is counted, and what came out: docs/sh
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import shutil
 import tempfile
 import time
@@ -40,7 +41,6 @@ WAYS: Final = ("alone", "shared")
 AGENTS: Final[Mapping[str, Callable[[int], Model]]] = {
     "analyst": lambda _: Analyst(CLAIMS),
     "reader": lambda number: Reader(number, CLAIMS),
-    "wanderer": lambda number: Reader(number, CLAIMS, habits=False),
 }
 _PROMPT: Final = "What is going on in this table?"
 
@@ -113,10 +113,10 @@ def _written(folder: Path, seed: int) -> dict[str, Oracle]:
 
 
 @contextlib.contextmanager
-def _home(home: Home, folder: Path, name: str) -> Iterator[tuple[Home, list[TableRef]]]:
+def _home(home: Home, folder: Path, name: str, seed: int) -> Iterator[tuple[Home, list[TableRef]]]:
     """Yield a fresh home with the tables in it, sealed alike in all of them."""
     fresh = Home(folder / name)
-    (fresh.root / "secret.key").write_bytes(b"the same secret in each of them.")
+    (fresh.root / "secret.key").write_bytes(hashlib.sha256(b"%d" % seed).digest())
     if not fresh.images.exists():
         fresh.images.symlink_to(home.images, target_is_directory=True)
     refs = apart.seal_bundled(fresh, REAL)
@@ -168,6 +168,7 @@ def _sit(
     way: str,
     sandbox: Sandbox,
     turn: int,
+    model: Model,
     ref: TableRef,
     oracle: Oracle | None,
 ) -> Sitting:
@@ -177,7 +178,7 @@ def _sit(
     task = known.informed(home, task) if way == "shared" else task
     with Ledger(home.ledger) as ledger:
         before = _standing(ledger.of_table(ref.table, newest=10_000))
-    result = explore(home, run, task, AGENTS[agent](turn), sandbox, _quiet)
+    result = explore(home, run, task, model, sandbox, _quiet)
     if result.status != "done":
         raise EarnestError(f"{run} ({way}) ended as {result.status}: {result.reason}")
     pairs = conclude(home, task, result.findings, _quiet)
@@ -237,9 +238,10 @@ def bench(
         oracles = _written(folder, seed)
         for agent in AGENTS:
             for way in WAYS:
-                with _home(home, folder, f"{agent}-{way}") as (fresh, refs):
+                with _home(home, folder, f"{agent}-{way}", seed) as (fresh, refs):
                     sit = partial(_sit, fresh, agent, way, sandbox)
                     for turn in range(1, turns + 1):
                         progress(f"{agent}, {way}: turn {turn} of {turns}")
-                        sittings += [sit(turn, ref, oracles.get(ref.name)) for ref in refs]
+                        model = AGENTS[agent](1000 * seed + turn)
+                        sittings += [sit(turn, model, ref, oracles.get(ref.name)) for ref in refs]
     return document(sittings, machine(), time.monotonic() - began)

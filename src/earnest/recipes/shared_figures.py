@@ -27,9 +27,9 @@ _UNITS = {
     "of them false": "findings",
     "confirmed of those tested, first turn": "share",
     "confirmed of those tested, later turns": "share",
-    "steps to the common findings": "steps",
-    "scripts to the common findings": "scripts",
-    "tokens to the common findings": "tokens",
+    "steps to as many findings": "steps",
+    "scripts to as many findings": "scripts",
+    "tokens to as many findings": "tokens",
     "of what was confirmed before, a later run has": "share",
     "a later run has them after: steps": "steps",
     "a later run has them after: scripts": "scripts",
@@ -46,17 +46,17 @@ def _share(sittings: Sequence[Sitting]) -> float | None:
     return sum(one.rejected for one in sittings) / tested if tested else None
 
 
-def _reached(sittings: Sequence[Sitting], common: set[tuple[str, str]]) -> dict[str, float]:
-    """Return what it took, turn by turn, until all of some questions were answered."""
+def _reached(sittings: Sequence[Sitting], many: int) -> dict[str, float]:
+    """Return what it took, run by run, until so many questions were answered."""
     held: set[tuple[str, str]] = set()
     spent = dict.fromkeys(_SPENT, 0.0)
     for one in sittings:
-        if common <= held:
+        if len(held) >= many:
             break
         for name in _SPENT:
             spent[name] += getattr(one.log.spent, name)
         held |= _answered([one])
-    return {f"{name} to the common findings": value for name, value in spent.items()}
+    return {f"{name} to as many findings": value for name, value in spent.items()}
 
 
 def _in_hand(later: Sequence[Sitting]) -> dict[str, float | None]:
@@ -82,7 +82,7 @@ def _in_hand(later: Sequence[Sitting]) -> dict[str, float | None]:
     )
 
 
-def summed(sittings: Sequence[Sitting], common: set[tuple[str, str]]) -> dict[str, float | None]:
+def summed(sittings: Sequence[Sitting], many: int) -> dict[str, float | None]:
     """Return the figures of one agent's sittings in one way; None: nothing to tell."""
     later = [one for one in sittings if one.turn > 1]
     judged = [one for one in sittings if one.true is not None]
@@ -102,7 +102,7 @@ def summed(sittings: Sequence[Sitting], common: set[tuple[str, str]]) -> dict[st
         "of them false": float(sum(one.false or 0 for one in judged)),
         "confirmed of those tested, first turn": _share([s for s in sittings if s.turn == 1]),
         "confirmed of those tested, later turns": _share(later),
-        **_reached(sittings, common),
+        **_reached(sittings, many),
         **_in_hand(later),
     }
 
@@ -119,8 +119,8 @@ def document(
             way: [one for one in sittings if (one.agent, one.way) == (agent, way)]
             for way in ("alone", "shared")
         }
-        common = _answered(of["alone"]) & _answered(of["shared"])
-        told = {way: summed(some, common) for way, some in of.items()}
+        many = min(len(_answered(some)) for some in of.values())
+        told = {way: summed(some, many) for way, some in of.items()}
         for what, unit in _UNITS.items():
             for way, some in of.items():
                 value = told[way][what]
