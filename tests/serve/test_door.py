@@ -206,6 +206,41 @@ def test_a_body_that_does_not_come_is_not_waited_for(open_app, bearer, echo):
     assert ask(gone) == []  # nobody is there to be answered, and nothing was acted on
 
 
+def test_many_large_bodies_at_once_do_not_take_all_memory(open_app, bearer, echo):
+    door = open_app(parts=[echo], limits=Limits(body=1000, held=1500, body_s=5)).app
+    shown = bearer("submit")["Authorization"].encode()
+
+    async def ask(sent, length, go):
+        headers = [(b"host", b"localhost"), (b"authorization", shown), length]
+        scope = {"type": "http", "method": "POST", "path": "/v1/none", "headers": headers}
+        scope |= {"query_string": b"", "root_path": ""}
+
+        async def receive():
+            await go.wait()
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message):
+            sent.append(message.get("status"))
+
+        await door(scope, receive, send)
+
+    async def all_of_them():
+        go, sent = asyncio.Event(), [[] for _ in range(5)]
+        chunked, long = (b"transfer-encoding", b"chunked"), (b"content-length", b"600")
+        lengths = [chunked, long, (b"content-length", b"400"), (b"content-length", b"0")]
+        held = [asyncio.create_task(ask(sent[n], one, go)) for n, one in enumerate(lengths)]
+        await asyncio.sleep(0.05)
+        before = [one[0] if one else None for one in sent[:4]]
+        go.set()
+        await asyncio.gather(*held)
+        await ask(sent[4], long, go)
+        return before, [one[0] for one in sent]
+
+    before, after = asyncio.run(all_of_them())
+    assert before == [None, 429, None, None]  # 1000 are held, 600 more are too many, 400 are not
+    assert after == [404, 429, 404, 404, 404]
+
+
 def test_a_part_may_take_more_and_of_other_types(open_app, bearer, echo):
     part = Part(echo.router, Bodies(most=5000, media=("application/x-ndjson",)))
     client, headers = open_app(parts=[part], limits=Limits(body=1000)), bearer("submit")

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv6Address, ip_address
 from typing import Final, NoReturn
 
@@ -53,14 +53,16 @@ _FAILURES: Final = Rate(burst=100, a_minute=60)
 class Limits:
     """How much may be asked, by each token, by each principal, by each address without a token.
 
-    `body`: bytes of a request; `body_s`: seconds in which it must have come; `at_once`,
-    `at_once_each`: submissions that are tried at the same time, of all and of one principal.
+    `body`: bytes of a request; `held`: of all that are being taken or answered, together;
+    `body_s`: seconds in which a body must have come; `at_once`, `at_once_each`: submissions that
+    are tried at the same time, of all and of one principal.
     """
 
     token: Rate = _TOKEN
     principal: Rate = _PRINCIPAL
     failures: Rate = _FAILURES
     body: int = MIB
+    held: int = 128 * MIB
     body_s: float = 30.0
     at_once: int = 16
     at_once_each: int = 4
@@ -88,13 +90,14 @@ class Door:
         self._each = Buckets(self.limits.token)
         self._principals = Buckets(self.limits.principal)
         self._failures = Buckets(self.limits.failures)
+        self._held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in, or answer why not."""
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
                 await self.app(scope, receive, send)
-            return
+            return None
 
         async def sealed(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -105,15 +108,19 @@ class Door:
 
         try:
             self._admit(scope)
-            body = await self._body(scope, receive)
+            allowed, room = self._room(scope)
         except (Refusal, EarnestError) as error:
-            answer = error.answer() if isinstance(error, Refusal) else refusal(500).answer()
-            # What was not read of the body would be taken for the next request.
-            answer.headers["Connection"] = "close"
-            await answer(scope, receive, sealed)
-        else:
+            return await _turned_away(error, scope, receive, sealed)
+        self._held += room
+        try:
+            body = await self._body(scope, receive, allowed)
             if body is not None:
                 await self.app(scope, _replayed(body, receive), sealed)
+        except Refusal as error:
+            await _turned_away(error, scope, receive, sealed)
+        finally:
+            self._held -= room
+        return None
 
     def _admit(self, scope: Scope) -> None:
         """Check host, token and rate. Raises `Refusal`."""
@@ -148,37 +155,58 @@ class Door:
             raise refusal(429, headers={"Retry-After": str(seconds(wait))})
         raise refusal(401, headers={"WWW-Authenticate": 'Bearer realm="earnest"'})
 
-    async def _body(self, scope: Scope, receive: Receive) -> bytes | None:
-        """Return a request's body; None: who sent it has gone before its end.
+    def _room(self, scope: Scope) -> tuple[Bodies, int]:
+        """Return what a request's body may be, and how much memory it may take. Raises `Refusal`.
 
-        Raises `Refusal` as soon as it is too long, or too slow.
+        So that many large bodies at once, of who has not got the scope either, can't take all.
         """
-        allowed = next(
-            (one for path, one in self.bodies.items() if _below(scope["path"], path)),
-            Bodies(),
-        )
-        most = allowed.most or self.limits.body
+        found = (one for path, one in self.bodies.items() if _below(scope["path"], path))
+        allowed = next(found, Bodies())
+        allowed = replace(allowed, most=allowed.most or self.limits.body)
         headers = Headers(scope=scope)
         declared = headers.get("content-length", "0")
         if not _LENGTH.fullmatch(declared):
             raise refusal(400)
-        too_long = refusal(413, f"a request's body has at most {most:,} bytes")
-        if int(declared) > most:
-            raise too_long
+        if int(declared) > allowed.most:
+            raise _too_long(allowed.most)
+        room = allowed.most if "transfer-encoding" in headers else int(declared)
+        if room and self._held + room > self.limits.held:
+            said = "too much is being sent here just now"
+            raise refusal(429, said, headers={"Retry-After": "5"})
+        return allowed, room
+
+    async def _body(self, scope: Scope, receive: Receive, allowed: Bodies) -> bytes | None:
+        """Return a request's body; None: who sent it has gone before its end.
+
+        Raises `Refusal` as soon as it is too long, or too slow.
+        """
         try:
             async with asyncio.timeout(self.limits.body_s):
-                body = await _received(receive, most)
+                body = await _received(receive, allowed.most)
         except TimeoutError:
             raise refusal(408) from None
         if body is None:
             return None
-        if len(body) > most:
-            raise too_long
-        media = headers.get("content-type", "").partition(";")[0].strip().lower()
+        if len(body) > allowed.most:
+            raise _too_long(allowed.most)
+        media = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
         if body and media not in allowed.media:
             said = " or ".join(allowed.media)
             raise Refusal(415, f"a body is sent as {said}", f"send the header Content-Type: {said}")
         return body
+
+
+def _too_long(most: int) -> Refusal:
+    return refusal(413, f"a request's body has at most {most:,} bytes")
+
+
+async def _turned_away(
+    error: Refusal | EarnestError, scope: Scope, receive: Receive, send: Send
+) -> None:
+    answer = error.answer() if isinstance(error, Refusal) else refusal(500).answer()
+    # What was not read of the body would be taken for the next request.
+    answer.headers["Connection"] = "close"
+    await answer(scope, receive, send)
 
 
 async def _received(receive: Receive, most: int) -> bytes | None:
