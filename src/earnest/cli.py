@@ -18,6 +18,7 @@ from earnest import __version__
 from earnest.cli_ledger import add_ledger
 from earnest.cli_mcp import add_mcp
 from earnest.cli_options import common, count, table_options
+from earnest.cli_serve import add_serve
 
 if TYPE_CHECKING:
     from earnest.core.home import Home
@@ -263,6 +264,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_catalogue(verbs)
     add_ledger(verbs)
     add_mcp(verbs)
+    add_serve(verbs)
     _add_proofs(verbs)
     _add_bench(verbs)
     return parser

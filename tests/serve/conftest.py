@@ -60,7 +60,7 @@ def open_app(home, tokens):
     """Return a client of an app with these settings."""
 
     def opened(intake=None, **settings):
-        served = Served(Answers(home.ledger, home.blobs), lambda: [TABLE], intake)
+        served = Served(Answers(home.ledger, home.blobs, home.trusted), lambda: [TABLE], intake)
         app = create_app(tokens, served, **settings)
         return TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False)
 

@@ -2,8 +2,12 @@
 
 from typing import Annotated
 
+import pytest
 from fastapi import APIRouter
+from starlette.testclient import TestClient
 
+from earnest.recipes.desk import OutsideDesk
+from earnest.recipes.serve_verbs import app_of
 from earnest.serve.access import needs
 from earnest.serve.api import Part
 from earnest.serve.door import OPEN
@@ -20,9 +24,15 @@ def operations(document):
             yield method.upper(), filled, set(asked["token"])
 
 
-def test_no_endpoint_without_a_token_but_health(open_app):
-    client = open_app()
+@pytest.fixture
+def client(home):
+    """A client of all that `earnest serve` serves."""
+    return TestClient(app_of(home, OutsideDesk(home, print)), base_url="http://127.0.0.1")
+
+
+def test_no_endpoint_without_a_token_but_health(client):
     asked = list(operations(client.app.app.openapi()))
+    assert {scope for _, _, scopes in asked for scope in scopes} == set(SCOPES)
     assert [path for _, path, scopes in asked if not scopes] == list(OPEN)
     for method, path, scopes in asked:
         told = client.request(method, path)
@@ -30,8 +40,7 @@ def test_no_endpoint_without_a_token_but_health(open_app):
         assert ("WWW-Authenticate" in told.headers) == bool(scopes)
 
 
-def test_no_endpoint_with_a_token_of_other_scopes(open_app, tokens):
-    client = open_app()
+def test_no_endpoint_with_a_token_of_other_scopes(client, tokens):
     for method, path, scopes in operations(client.app.app.openapi()):
         if not scopes:
             continue

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.ledger.test_ledger import finding, submit, verdict
 
@@ -106,6 +106,7 @@ def test_what_is_no_id_of_a_finding_is_refused(answers, name):
             ask(name)
 
 
+@settings(max_examples=25)
 @given(st.text())
 def test_whatever_is_asked_is_answered_or_refused(tmp_path_factory, text):
     folder = tmp_path_factory.getbasetemp() / "asked"

@@ -1,5 +1,6 @@
 """Hosts, tokens, rates, bodies: what every request passes first."""
 
+import asyncio
 import itertools
 import threading
 from typing import Annotated, Any
@@ -176,6 +177,33 @@ def test_a_body_is_measured_as_it_comes(open_app, bearer, echo):
         assert (
             client.post("/v1/echo", headers={**json, "Content-Length": length}).status_code == 400
         )
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(open_app, bearer, echo):
+    door = open_app(parts=[echo], limits=Limits(body_s=0.05)).app
+    shown = bearer("submit")["Authorization"].encode()
+    headers = [(b"host", b"localhost"), (b"authorization", shown)]
+    scope = {"type": "http", "method": "POST", "path": "/v1/echo", "headers": headers}
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    def ask(receive):
+        sent.clear()
+        asyncio.run(door(dict(scope), receive, send))
+        return [one["status"] for one in sent if one["type"] == "http.response.start"]
+
+    async def trickling():
+        await asyncio.sleep(0.01)
+        return {"type": "http.request", "body": b" ", "more_body": True}
+
+    async def gone():
+        return {"type": "http.disconnect"}
+
+    assert ask(trickling) == [408]
+    assert (b"connection", b"close") in sent[0]["headers"]
+    assert ask(gone) == []  # nobody is there to be answered, and nothing was acted on
 
 
 def test_a_part_may_take_more_and_of_other_types(open_app, bearer, echo):

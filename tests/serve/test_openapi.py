@@ -16,18 +16,17 @@ from schemathesis.config import (
     SchemathesisConfig,
 )
 from schemathesis.engine import Status, StopReason, events, from_schema
-from tests.serve.conftest import TABLE, filled
+from tests.serve.conftest import filled
 
 from earnest.core.home import Home
-from earnest.recipes.desk import OutsideDesk, submission
+from earnest.recipes.desk import OutsideDesk
 from earnest.recipes.quota import Quota
+from earnest.recipes.serve_verbs import app_of
 from earnest.serve.access import needs
-from earnest.serve.answers import Answers
-from earnest.serve.api import Part, Served, create_app
+from earnest.serve.api import Part
 from earnest.serve.buckets import Rate
 from earnest.serve.door import Limits
 from earnest.serve.shapes import Table
-from earnest.serve.submitting import Intake
 from earnest.serve.tokens import TokenStore
 
 MANY = Rate(10**6, 10**6)
@@ -58,20 +57,11 @@ def token(home):
 
 @pytest.fixture
 def made(home, sandbox):
-    """Return an app with everything, at a real desk."""
+    """Return the app that `earnest serve` serves, at a real desk, with further parts."""
     quota = Quota(home, submissions=10**6, seconds=10**6)
     desk = OutsideDesk(home, lambda _: None, quota=quota, sandbox=sandbox)
-
-    def app(*parts):
-        served = Served(
-            Answers(home.ledger, home.blobs), lambda: [TABLE], Intake(desk, submission().parameters)
-        )
-        limits = Limits(MANY, MANY, MANY)
-        tokens = TokenStore(home.tokens)
-        return create_app(tokens, served, hosts=["testserver"], limits=limits, parts=parts)
-
-    yield app
-    desk.close()
+    limits = Limits(MANY, MANY, MANY)
+    return lambda *parts: app_of(home, desk, hosts=["testserver"], limits=limits, parts=parts)
 
 
 def tried(app, token, examples, seed, *, coverage=False, below="/"):
@@ -107,9 +97,14 @@ def tried(app, token, examples, seed, *, coverage=False, below="/"):
     return checks, wrong
 
 
+def told(wrong):
+    """The first failures, in full."""
+    return "\n".join(str(one)[:3000] for one in wrong[:3])
+
+
 def test_the_api_keeps_to_its_document(made, token):
     checks, wrong = tried(made(), token, 10, 1)
-    assert not wrong, wrong[:5]
+    assert not wrong, told(wrong)
     assert set(checks) >= CHECKS
     assert min(checks.values()) >= 100
 
@@ -118,7 +113,7 @@ def test_the_api_keeps_to_its_document(made, token):
 @pytest.mark.parametrize("seed", [2, 3])
 def test_the_api_keeps_to_its_document_whatever_is_tried(made, token, seed):
     checks, wrong = tried(made(), token, 100, seed, coverage=True)
-    assert not wrong, wrong[:5]
+    assert not wrong, told(wrong)
     assert min(checks.values()) >= 1000
 
 

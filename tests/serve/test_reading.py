@@ -1,9 +1,12 @@
 """What can be read over HTTP, of a real ledger."""
 
 import pytest
+from tests.ledger.offers import THERE, an_import
+from tests.ledger.offers import found as theirs
 from tests.serve.conftest import filled
 
 from earnest.core.canon import digest
+from earnest.core.trusted import trust
 from earnest.ledger.ledger import Ledger
 from earnest.serve.answers import DEEPEST, MOST, Answers
 from earnest.serve.problems import Problem
@@ -30,7 +33,15 @@ def get(open_app, reader, made):
 def without_absent(value):
     """A JSON value without what its shape fills in."""
     if isinstance(value, dict):
-        filled_in = {"retracted": False, "design": None, "novelty": "", "estimator": ""}
+        filled_in = {
+            "retracted": False,
+            "design": None,
+            "novelty": "",
+            "estimator": "",
+            "source": "",
+            "tested_here": [],
+            "export": None,
+        }
         return {
             key: without_absent(item)
             for key, item in value.items()
@@ -61,6 +72,23 @@ def test_what_the_answers_say_arrives_whole(get, made, home):
         same(get(f"/v1/findings/{one.id}/related"), answers.related(one.id))
     assert get(f"/v1/findings/{made['kin'].id}/related")["related"]
     assert get("/v1/open-questions")["questions"]
+
+
+def test_what_another_ledger_says_arrives_whole(home, open_app, reader):
+    trust(home.trusted, "them", THERE.public)
+    with Ledger(home.ledger) as ledger:
+        ledger.take_in(an_import(theirs()))
+        ledger.take_in(an_import(theirs("z"), withdrawn="retracted", why="wrong"))
+    answers, client = Answers(home.ledger, home.blobs, home.trusted), open_app()
+    page = client.get("/v1/findings", headers=reader).json()
+    same(page, answers.search(""))
+    assert len(page["imported"]) == 2
+    for one in page["imported"]:
+        for end, answer in (("", answers.get), ("/status", answers.status)):
+            told = client.get(f"/v1/findings/{one['id']}{end}", headers=reader)
+            assert told.status_code == 200, told.text
+            same(told.json(), answer(one["id"]))
+            assert (told.json()["trust"], told.json()["source"]) == ("imported", "them")
 
 
 def test_pages_follow_each_other(get, made):

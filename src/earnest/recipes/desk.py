@@ -14,67 +14,49 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from earnest.core.canon import canonical, digest
-from earnest.core.errors import EarnestError, RecordError, ToolError
+from earnest.core.errors import EarnestError, ToolError
 from earnest.core.home import Home
 from earnest.core.likeness import claim_key
-from earnest.core.messages import ToolSpec
 from earnest.core.protocols import Progress, Sandbox
 from earnest.core.quoted import plain
-from earnest.core.records import FRESH, Author, Exposure, Finding, TableRef, Task
+from earnest.core.records import FRESH, Author, Finding, TableRef, Task
 from earnest.core.sign import KeyFolder
+from earnest.recipes.desk_asked import (
+    NAME,
+    exposure_of,
+    find_table,
+    read_submission,
+    require_room,
+    submission,
+    take,
+    task_of,
+)
 from earnest.recipes.desk_batches import Batches, Sitting, locked
 from earnest.recipes.quota import Quota
-from earnest.tasks.bundled import TABLES
 from earnest.tasks.registry import Registry
 
 if TYPE_CHECKING:
     from earnest.ledger.ledger import Ledger
 
+__all__ = ["PAUSE_S", "OutsideDesk", "submission"]
+
 PAUSE_S: Final = 30.0
-MOST_BYTES: Final = 256 * 1024
 _LONGEST: Final = 200
-_NAME: Final = 80
 _TICK_S: Final = 0.5
 _AGAIN_S: Final = 60.0
 _BUSY_S: Final = 120.0
-_SAW_ALL: Final = (
-    "Set it where you, or the session you work for, have seen more of the table than its visible "
-    "part: its file before it was sealed, a copy, a summary. What was seen can be reproduced, but "
-    "never confirmed."
-)
-
-
-def submission() -> ToolSpec:
-    """Return the tool `submit_finding` as an agent outside is offered it."""
-    from earnest.tools.findings import SubmitFinding
-
-    schema = dict(SubmitFinding.spec.parameters)
-    named = "The table's id (sha256:…, or its first 12 digits or more), or its name. Never a path."
-    properties = {
-        **schema["properties"],
-        "table": {**schema["properties"]["table"], "description": named},
-        "saw_all": {"type": "boolean", "default": False, "description": _SAW_ALL},
-        "model": {"type": "string", "default": "", "maxLength": _NAME, "description": "Yours."},
-    }
-    return ToolSpec(
-        name="submit_finding",
-        description=SubmitFinding.spec.description,
-        parameters={**schema, "properties": properties},
-    )
 
 
 class OutsideDesk:
     """The desk of one home. Safe for several threads, and beside desks of other processes.
 
-    `pause_s`: how long a batch stays open after the last submission. `verifies`: whether this desk
-    has what is frozen verified. Its threads run from `open` to `close`.
+    `pause_s`: how long a batch stays open after the last submission. `sandbox`: where scripts are
+    tried (default: one of its own). Its threads run from `open` to `close`.
     """
 
     def __init__(
@@ -96,6 +78,7 @@ class OutsideDesk:
         self._threads: list[threading.Thread] = []
         self._mine: set[tuple[str, str]] = set()
         self._struck: dict[str, float] = {}
+        self._within = 0
 
     def open(self) -> None:
         """Start the threads that freeze and verify."""
@@ -105,7 +88,7 @@ class OutsideDesk:
             self._threads.append(thread)
 
     def close(self, timeout_s: float = 10.0) -> bool:
-        """Freeze what was submitted here and end; return whether the threads ended in time.
+        """Freeze what was submitted here and end; return whether all that ran ended in time.
 
         What has no verdict yet gets it when a desk of this home is opened again.
         """
@@ -120,7 +103,7 @@ class OutsideDesk:
         if self._own and self._sandbox is not None:
             self._sandbox.close()
             self._sandbox = None
-        return not any(thread.is_alive() for thread in self._threads)
+        return not self._within and not any(thread.is_alive() for thread in self._threads)
 
     def tables(self) -> Sequence[TableRef]:
         """Return the registered tables, by name."""
@@ -133,18 +116,18 @@ class OutsideDesk:
         """
         if not 0 < len(session) <= _LONGEST:
             raise ToolError(f"a session's name has 1 to {_LONGEST} characters")
-        asked, name = _read(arguments)
-        saw_all, model = _word(asked, "saw_all", False), _word(asked, "model", "")
+        asked, name = read_submission(arguments)
+        saw_all, model = take(asked, "saw_all", False), take(asked, "model", "")
         ref = self._table(asked)
         key = Sitting(principal, session).key
         with self.batches.held(key):
             sitting = self.batches.sitting(principal, session)
             if name in sitting.before:
                 return self._known(sitting, name)
-            _room(sitting)
+            require_room(sitting)
         attempt, began = self.quota.begin(principal), time.monotonic()
         try:
-            author = Author(principal=principal, model=plain(model)[:_NAME] or "unknown")
+            author = Author(principal=principal, model=plain(model)[:NAME] or "unknown")
             made = self._tried(sitting, ref, asked, author, saw_all=saw_all)
         finally:
             self.quota.end(principal, attempt, time.monotonic() - began)
@@ -205,20 +188,30 @@ class OutsideDesk:
         """Check a submission in the sandbox; return the finding that it would be."""
         from earnest.tools.findings import SubmitFinding, Submitter
 
-        sandbox, task = self._jails(), _task(ref)
+        sandbox, task = self._jails(), task_of(ref)
         self.home.blobs.put(task.data)
-        saw = _exposure(ref, saw_all=saw_all or sitting.saw_all)
+        saw = exposure_of(ref, saw_all=saw_all or sitting.saw_all)
         data = Registry(self.home).visible(ref.table) if ref else self.home.tables
         earlier = [one for one in sitting.findings if one.table == (ref or FRESH)]
         submitter = Submitter(task, sitting.run, author, saw)
         tool = SubmitFinding(submitter, sandbox, self.home.blobs, data, earlier)
+        with self._in_turn():
+            made = tool.call(asked)
+        return Finding.from_body(made.data["finding"])
+
+    @contextlib.contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        """Wait until a script may be tried here: one a core at a time. Raises `ToolError`."""
         if not self._trying.acquire(timeout=_BUSY_S):
             raise ToolError("other scripts are tried here", mend="submit again in a minute")
+        with self._opening:
+            self._within += 1
         try:
-            made = tool.call(asked)
+            yield
         finally:
+            with self._opening:
+                self._within -= 1
             self._trying.release()
-        return Finding.from_body(made.data["finding"])
 
     def _queued(
         self, principal: str, session: str, name: str, made: Finding, *, saw_all: bool
@@ -228,7 +221,7 @@ class OutsideDesk:
             sitting = self.batches.sitting(principal, session)
             if name in sitting.before:  # the same call came twice at once
                 return self._known(sitting, name)
-            _room(sitting)
+            require_room(sitting)
             finding = made.model_copy(update={"run": sitting.run})
             for other in sitting.findings:
                 if (other.table, claim_key(other.claim)) == (finding.table, claim_key(made.claim)):
@@ -252,13 +245,18 @@ class OutsideDesk:
 
     def _freezing(self) -> None:
         while not self._ended.wait(_TICK_S):
-            for principal, session, touched in self.batches.waiting():
-                key = Sitting(principal, session).key
-                if time.time() - touched < self.pause_s or not self._due(key):
-                    continue
-                with self._noted(key), self.batches.held(key, patient=False) as got:
-                    if got:
-                        self._still_quiet(principal, session)
+            with self._noted("the queue"):
+                for principal, session, touched in self.batches.waiting():
+                    if time.time() - touched >= self.pause_s:
+                        self._freeze_quietly(principal, session)
+
+    def _freeze_quietly(self, principal: str, session: str) -> None:
+        key = Sitting(principal, session).key
+        if not self._due(key):
+            return
+        with self._noted(key), self.batches.held(key, patient=False) as got:
+            if got:
+                self._still_quiet(principal, session)
 
     def _still_quiet(self, principal: str, session: str) -> None:
         sitting = self.batches.sitting(principal, session)
@@ -271,8 +269,8 @@ class OutsideDesk:
         while not self._ended.is_set():
             self._work.wait(_TICK_S)
             self._work.clear()
-            if not self._ended.is_set() and self._due("verifier"):
-                with self._noted("verifier"):
+            if not self._ended.is_set():
+                with self._noted("the verifier"):
                     self._verify()
         apart.close()
 
@@ -296,92 +294,24 @@ class OutsideDesk:
             for run, names in waits.items() if got else ():
                 if self._ended.is_set():
                     break
-                apart.verify(self.home, names, lambda _: None)
-                self.batches.verified(run)
-                self.say(f"verified {len(names)} findings of {run}")
+                if self._due(run):
+                    with self._noted(run):
+                        apart.verify(self.home, names, lambda _: None)
+                        self.batches.verified(run)
+                        self.say(f"verified {len(names)} findings of {run}")
         return None
 
     def _due(self, what: str) -> bool:
         return time.monotonic() - self._struck.get(what, -_AGAIN_S) >= _AGAIN_S
 
     @contextlib.contextmanager
-    def _noted(self, what: str) -> Any:
-        """Say an error and leave what it struck alone for a minute: a desk goes on."""
+    def _noted(self, what: str) -> Iterator[None]:
+        """Say an error, once a minute, and leave what it struck alone so long: a desk goes on."""
         try:
             yield
         except Exception as error:  # noqa: BLE001
-            self._struck[what] = time.monotonic()
-            mend = getattr(error, "mend", "")
-            self.say(f"desk: {plain(str(error))}" + (f" (to mend it: {mend})" if mend else ""))
-
-
-def find_table(tables: Sequence[TableRef], said: str) -> TableRef:
-    """Return the table of an id, of the beginning of one, or of a name. Raises `ToolError`."""
-    bare = said.removeprefix("sha256:")
-    mend = "name one by its id: the tool `tables` lists them; earnest seal FILE registers one"
-    if re.fullmatch(r"[0-9a-f]{12,64}", bare):
-        found = [ref for ref in tables if ref.table.removeprefix("sha256:").startswith(bare)]
-    elif said.startswith("sha256:"):
-        raise ToolError(f"{plain(said[:_NAME])!r} is no id of 12 hex digits or more", mend=mend)
-    else:
-        found = [ref for ref in tables if ref.name == said]
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        raise ToolError(f"no registered table is {plain(said[:_NAME])!r}", mend=mend)
-    ids = ", ".join(ref.table[:19] for ref in found[:8])
-    raise ToolError(f"{len(found)} tables are {plain(said[:_NAME])!r}: {ids}", mend=mend)
-
-
-def _read(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
-    """Return a submission's arguments and their digest. Raises `ToolError`."""
-    try:
-        data = canonical(dict(arguments))
-    except (RecordError, RecursionError, ValueError, TypeError) as error:
-        raise ToolError(f"the arguments can't be read: {plain(str(error))}") from error
-    if len(data) > MOST_BYTES:
-        raise ToolError(
-            f"the arguments have {len(data)} bytes, and {MOST_BYTES} are the most",
-            mend="submit a shorter script",
-        )
-    return dict(arguments), digest(data)
-
-
-def _word(asked: dict[str, Any], name: str, default: Any) -> Any:
-    """Take an argument that is the desk's, not the tool's. Raises `ToolError`."""
-    value = asked.pop(name, default)
-    if type(value) is not type(default):
-        kind = "a boolean" if isinstance(default, bool) else "a text"
-        raise ToolError(f"the arguments are wrong: {name}: it should be {kind}")
-    return value
-
-
-def _room(sitting: Sitting) -> None:
-    """Raise `ToolError` where a session's open batch is full."""
-    from earnest.tools.findings import MOST_FINDINGS
-
-    if len(sitting.findings) >= MOST_FINDINGS:
-        raise ToolError(
-            f"{MOST_FINDINGS} findings are queued, the most of one batch",
-            mend="ask for the status of one of them: the batch is verified then",
-        )
-
-
-def _task(ref: TableRef | None) -> Task:
-    """Return the task that stands on what agents outside find in a table, or in none."""
-    where = f"in {ref.name}" if ref else "of no table"
-    return Task(
-        kind="research",
-        prompt=f"What did agents outside find {where}?",
-        tables=(ref,) if ref else (),
-        public=ref is not None and ref.name in TABLES,
-    )
-
-
-def _exposure(ref: TableRef | None, *, saw_all: bool) -> Exposure:
-    """Return what an author outside can have seen, by its own word; a published table it has."""
-    if ref is None:
-        return "sealed"
-    if saw_all:
-        return "author-saw-all"
-    return "public" if ref.name in TABLES else "sealed"
+            due, mend = self._due(what), getattr(error, "mend", "")
+            if due:
+                self._struck[what] = time.monotonic()
+                told = f" (to mend it: {mend})" if mend else ""
+                self.say(f"desk: {what}: {plain(str(error))}{told}")

@@ -163,12 +163,16 @@ class Batches:
         return found
 
     def frozen(self) -> dict[str, list[str]]:
-        """Return the frozen batches that wait for verdicts: the ids of their findings, by run."""
+        """Return the frozen batches that wait for verdicts: the ids of their findings, by run.
+
+        A damaged file is passed over, here and in `waiting`.
+        """
         found = {}
         for path in sorted((self.root / "frozen").glob("[!.]*.json")):
-            note = read(path)
-            if note is not None:
-                found[path.stem] = list(note["findings"])
+            with contextlib.suppress(RecordError, KeyError, TypeError):
+                note = read(path)
+                if note is not None:
+                    found[path.stem] = list(note["findings"])
         return found
 
     def verified(self, run: str) -> None:

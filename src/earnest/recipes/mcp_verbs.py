@@ -13,7 +13,7 @@ from earnest.core.protocols import Progress
 from earnest.recipes.answer import Answer
 
 _LEAST: Final = 16
-_END_S: Final = 3.0
+_END_S: Final = 1.5
 
 
 def mcp(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
@@ -31,7 +31,7 @@ def mcp(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     token = _token(options) if options.http else ""
     quota = Quota(home, submissions=options.per_hour, seconds=options.script_seconds)
     desk = OutsideDesk(home, say, quota=quota, pause_s=options.pause)
-    offered = Offered(Answers(home.ledger, home.blobs), desk, submission())
+    offered = Offered(Answers(home.ledger, home.blobs, home.trusted), desk, submission())
     status = 0
     desk.open()
     try:
@@ -44,8 +44,8 @@ def mcp(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
         raise
     finally:
         if not desk.close(_END_S):
-            # A verification may take minutes, and whoever started us does not wait for it: what
-            # it was at lies on disk, and its processes end with this one.
+            # A script or a verification may take minutes, and whoever started us does not wait
+            # for it: what it was at lies on disk, and its processes end with this one.
             sys.stdout.flush()
             os._exit(status)
     return 0, {}, ""

@@ -26,6 +26,8 @@ from earnest.recipes.ledger_verbs import verifier as verifier
 from earnest.recipes.mcp_verbs import mcp as mcp
 from earnest.recipes.report import run_report, spoken
 from earnest.recipes.sandbox_verbs import sandbox as sandbox
+from earnest.recipes.serve_verbs import serve as serve
+from earnest.recipes.serve_verbs import token as token
 
 if TYPE_CHECKING:
     from earnest.recipes.research import Begun

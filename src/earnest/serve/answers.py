@@ -11,48 +11,35 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-from earnest.core.errors import RecordError, UsageError
+from earnest.core.errors import AbsentError, UsageError
 from earnest.core.protocols import Blobs
-from earnest.core.quoted import NOTICE, plain, quoted
+from earnest.core.quoted import NOTICE, plain
 from earnest.core.records import WORDS, Finding, Verdict
-from earnest.core.shown import brief, how_new, programs, row, shown
+from earnest.core.shown import shown
+from earnest.ledger.imports import Imported
 from earnest.ledger.ledger import Ledger
+from earnest.serve import imported
+from earnest.serve.rendering import (
+    LONG,
+    LONGEST,
+    Trust,
+    cut,
+    history_of,
+    rerun_of,
+    row_of,
+    told,
+    trust,
+    whole_of,
+)
 
-Trust = Literal["verified", "imported", "unverified"]
+__all__ = ["DEEPEST", "MOST", "MOST_QUERY", "Answers", "Trust", "cut", "told", "trust"]
 
 MOST: Final = 50
 MOST_QUERY: Final = 1000
 DEEPEST: Final = 500
-_LONGEST: Final = 600
-_LONG: Final = 20_000
-_PROGRAMS: Final = ("program", "reference")
 _CLOSED: Final = ("definitional", "near-copy", "known")
-
-
-def trust(verdict: Verdict | None) -> Trust:
-    """Return what a finding's word rests on: this ledger's verifier, or nothing yet.
-
-    A ledger that takes findings from other ledgers says `imported` of them until its own verifier
-    has spoken.
-    """
-    return "verified" if verdict else "unverified"
-
-
-def cut(text: str, most: int = _LONGEST) -> str:
-    """Return text in one line of at most so many characters, what does not show written out."""
-    line = plain(text[:most])
-    return line if len(text) <= most and len(line) <= most else f"{line[:most]} …"
-
-
-def told(value: Any) -> Any:
-    """Return a JSON value with each text in it, keys too, in one line; lists stay lists."""
-    if isinstance(value, str):
-        return plain(value)
-    if isinstance(value, dict):
-        return {plain(key): told(item) for key, item in value.items()}
-    return [told(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _document(**more: Any) -> dict[str, Any]:
@@ -77,15 +64,17 @@ def _page(found: Sequence[Any], limit: int, offset: int) -> dict[str, Any]:
 class Answers:
     """Answers about one ledger. Safe for several threads: each answer opens it anew."""
 
-    def __init__(self, ledger: Path, blobs: Blobs) -> None:
-        self.ledger, self.blobs = ledger, blobs
+    def __init__(self, ledger: Path, blobs: Blobs, trusted: Path | None = None) -> None:
+        """`trusted`: the file of the ledgers whose word is taken; None: imports are not shown."""
+        self.ledger, self.blobs, self.trusted = ledger, blobs, trusted
 
     def search(
         self, query: str, *, word: str = "", limit: int = 10, offset: int = 0
     ) -> dict[str, Any]:
         """Return a page of the findings that fit a query, best first; of no words, the newest.
 
-        `word`: only with this verdict (among the best 500). Raises `UsageError`, `LedgerError`.
+        `word`: only with this verdict (among the best 500). `imported`, on the first page: the
+        best of what trusted ledgers say, apart. Raises `UsageError`, `LedgerError`, `RecordError`.
         """
         _paged(limit, offset)
         if len(query) > MOST_QUERY:
@@ -106,9 +95,10 @@ class Answers:
             else:
                 found = ledger.search(query, last)
             found = found[offset:]
-            rows = [_row(ledger, *pair) for pair in found[:limit]]
+            rows = [row_of(ledger, *pair) for pair in found[:limit]]
+            others = [] if offset else imported.rows(ledger, self.trusted, query, word, limit)
         page = _page(found, limit, offset)
-        return _document(query=plain(query), findings=rows, **page)
+        return _document(query=plain(query), findings=rows, imported=others, **page)
 
     def get(self, name: str) -> dict[str, Any]:
         """Return all that may be shown of a finding: claim, verdict, evidence, how to re-run it.
@@ -116,29 +106,25 @@ class Answers:
         `name`: its id, or at least 8 of its first hex digits. Raises `UsageError`, `LedgerError`.
         """
         with Ledger(self.ledger) as ledger:
+            other = self._imported(ledger, name)
+            if other is not None:
+                return _document(**imported.whole(ledger, self.blobs, other))
             finding = _finding(ledger, name)
             verdict = ledger.verdict(finding.id)
-            return _document(
-                **_row(ledger, finding, verdict),
-                **_claim(finding),
-                **_verdict(verdict),
-                author=told(finding.author.model_dump(mode="json")),
-                prose=cut(finding.prose, _LONG),
-                evidence=self._evidence(finding),
-                rerun=_rerun(finding),
-                history=_history(ledger, finding.id),
-                retraction=_retraction(ledger, finding.id),
-            )
+            return _document(**whole_of(ledger, self.blobs, finding, verdict))
 
     def status(self, name: str) -> dict[str, Any]:
         """Return where a finding stands: `queued`, or its verdict. Raises as `get` does."""
         with Ledger(self.ledger) as ledger:
+            other = self._imported(ledger, name)
+            if other is not None:
+                return _document(**imported.standing(ledger, other))
             finding = _finding(ledger, name)
             verdict = ledger.verdict(finding.id)
             may = shown(verdict) if verdict else None
             state = "verified" if may else "queued"
-            reason = cut(may.reason, _LONG) if may else "it waits for the verifier"
-            return _document(**_row(ledger, finding, verdict), state=state, reason=reason)
+            reason = cut(may.reason, LONG) if may else "it waits for the verifier"
+            return _document(**row_of(ledger, finding, verdict), state=state, reason=reason)
 
     def open_questions(
         self, *, table: str = "", limit: int = 10, offset: int = 0
@@ -153,7 +139,7 @@ class Answers:
             found = list(islice(_open(ledger, table), offset, offset + limit + 1))
             rows = [_question(ledger, *pair) for pair in found[:limit]]
         page = _page(found, limit, offset)
-        return _document(table=plain(table[:_LONGEST]), questions=rows, **page)
+        return _document(table=plain(table[:LONGEST]), questions=rows, **page)
 
     def related(self, name: str) -> dict[str, Any]:
         """Return the earlier findings of others that a finding is like, the closest first; few.
@@ -161,30 +147,23 @@ class Answers:
         `how`: `known`, `contradicts`, `extends` or `near`. Raises as `get` does.
         """
         with Ledger(self.ledger) as ledger:
-            finding = _finding(ledger, name)
+            other = self._imported(ledger, name)
+            finding = other.finding if other else _finding(ledger, name)
             kin = ledger.related(finding)
             pairs = ledger.findings(names=[one.finding for one in kin])
             rows = [
-                {"how": one.how, **_row(ledger, *pair)}
+                {"how": one.how, **row_of(ledger, *pair)}
                 for one, pair in zip(kin, pairs, strict=True)
             ]
         return _document(id=finding.id, related=rows)
 
-    def _evidence(self, finding: Finding) -> dict[str, Any]:
-        evidence = finding.evidence
+    def _imported(self, ledger: Ledger, name: str) -> Imported | None:
+        """Return the import with this id; None where a finding of this ledger has it, or none."""
         try:
-            script = self.blobs.get(evidence.script).decode("utf-8", "replace")
-            text = quoted(script, f"the script of {finding.id}", most=_LONG)
-        except RecordError as error:
-            text = f"not here: {error}"
-        return {
-            "script": text,
-            "script_hash": evidence.script,
-            "results": told(dict(evidence.results)),
-            "supports": plain(evidence.supports),
-            "tolerance": evidence.tolerance,
-            "inputs": told(dict(evidence.inputs)),
-        }
+            _finding(ledger, name)
+        except AbsentError:
+            return imported.named(ledger, self.trusted, name)
+        return None
 
 
 def _finding(ledger: Ledger, name: str) -> Finding:
@@ -195,76 +174,6 @@ def _finding(ledger: Ledger, name: str) -> Finding:
     if not isinstance(record, Finding):
         raise UsageError(f"{name} is a {record.record}, not a finding", mend="search for its id")
     return record
-
-
-def _row(ledger: Ledger, finding: Finding, verdict: Verdict | None) -> dict[str, Any]:
-    """Return a finding as pages show it."""
-    one = row(finding, verdict, retracted=ledger.retraction(finding.id) is not None)
-    del one["claim"]
-    table = {} if finding.claim.formal else {"name": finding.table.name, "id": finding.table.table}
-    return {
-        **one,
-        "sentence": cut(brief(one["sentence"])),
-        "trust": trust(verdict),
-        "exposure": finding.exposure,
-        "table": told(table) or None,
-    }
-
-
-def _claim(finding: Finding) -> dict[str, Any]:
-    """Return a claim's fields that say something; the code that it is about, quoted."""
-    body = finding.claim.model_dump(mode="json", exclude_defaults=True, exclude={*_PROGRAMS})
-    source = f"the claim of {finding.id}"
-    code = {name: quoted(text, source) for name, text in programs(finding.claim).items()}
-    design = {} if finding.claim.formal else {"design": plain(finding.table.design)}
-    return {"claim": told(body), "programs": code, **design}
-
-
-def _verdict(verdict: Verdict | None) -> dict[str, Any]:
-    if verdict is None:
-        return {"reason": "it waits for the verifier", "checks": []}
-    may = shown(verdict)
-    return {
-        "reason": cut(may.reason, _LONG),
-        "checks": [told(check.model_dump(mode="json")) for check in may.checks],
-        "novelty": cut(how_new(may)),
-        "estimator": may.estimator,
-        "not_covered": list(may.not_covered),
-    }
-
-
-def _rerun(finding: Finding) -> dict[str, Any]:
-    """Return how anyone gets the evidence and runs it again."""
-    contract = "python evidence.py --data DIR --out results.json --seed 1"
-    return {
-        "export": f"earnest findings export {finding.id[7:19]} --out DIR",
-        "again": f"earnest findings verify {finding.id[7:19]}"
-        + ("" if finding.claim.formal else " --on FILE"),
-        "contract": f"{contract}: DIR holds the visible rows as TABLE.csv; results.json is one "
-        "object of 1 to 16 named finite numbers, of which `supports` must hold",
-    }
-
-
-def _why(verdict: Verdict, kind: str, why: str) -> str:
-    """Return why a verdict took another's place. What new rows said is shown as a verdict's is."""
-    return cut(why if kind == "reopened" else shown(verdict).reason, _LONG)
-
-
-def _history(ledger: Ledger, finding: str) -> list[dict[str, Any]]:
-    """Return a finding's verdicts, oldest first."""
-    return [
-        {
-            "word": verdict.word,
-            "kind": revision.kind if revision else "first",
-            "why": _why(verdict, revision.kind, revision.why) if revision else "",
-        }
-        for verdict, revision in ledger.history(finding)
-    ]
-
-
-def _retraction(ledger: Ledger, finding: str) -> dict[str, Any] | None:
-    gone = ledger.retraction(finding)
-    return {"by": cut(gone.by), "why": cut(gone.why, _LONG)} if gone else None
 
 
 def _of_table(finding: Finding, table: str) -> bool:
@@ -284,19 +193,19 @@ def _open(ledger: Ledger, table: str) -> Iterator[tuple[Finding, Verdict]]:
 
 
 def _question(ledger: Ledger, finding: Finding, verdict: Verdict) -> dict[str, Any]:
-    last = _history(ledger, finding.id)[-1]
+    last = history_of(ledger, finding.id)[-1]
     reopened = last["kind"] == "reopened"
     return {
-        **_row(ledger, finding, verdict),
+        **row_of(ledger, finding, verdict),
         "kind": "reopened" if reopened else "inconclusive",
-        "reason": last["why"] if reopened else cut(shown(verdict).reason, _LONG),
+        "reason": last["why"] if reopened else cut(shown(verdict).reason, LONG),
         "settle": _settle(finding),
     }
 
 
 def _settle(finding: Finding) -> dict[str, Any]:
     """Return what would settle a question, and the commands that bring it about."""
-    again = _rerun(finding)["again"]
+    again = rerun_of(finding)["again"]
     if finding.claim.formal:
         return {
             "needs": "a claim that a test decides: inputs drawn from elsewhere, or a form in which "

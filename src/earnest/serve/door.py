@@ -44,9 +44,9 @@ _HEADERS: Final[Mapping[str, str]] = {
 
 _HOST: Final = re.compile(r"(\[(?P<six>[0-9a-f:.]+)\]|(?P<name>[^\[\]:/@?#\s]+))(:[0-9]{1,5})?")
 _LENGTH: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
-_TOKEN: Final = Rate(burst=120, a_minute=600)
-_PRINCIPAL: Final = Rate(burst=240, a_minute=1200)
-_FAILURES: Final = Rate(burst=20, a_minute=10)
+_TOKEN: Final = Rate(burst=300, a_minute=1200)
+_PRINCIPAL: Final = Rate(burst=600, a_minute=2400)
+_FAILURES: Final = Rate(burst=100, a_minute=60)
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,9 @@ def make_server(offered: Offered, principal: str, session: str = "") -> Server[A
     reads = {offer.name for offer in offered.offers() if offer.reads}
 
     async def apart(act: Callable[[], Any], *, reads: bool) -> Any:
-        return await anyio.to_thread.run_sync(act, limiter=reading if reads else writing)
+        # A script may run for a minute: whoever hangs up, or ends us, does not wait for it.
+        limiter = reading if reads else writing
+        return await anyio.to_thread.run_sync(act, limiter=limiter, abandon_on_cancel=True)
 
     async def list_tools(ctx: Any, params: Any) -> types.ListToolsResult:  # noqa: ARG001
         return types.ListToolsResult(tools=[_tool(offer) for offer in offered.offers()])

@@ -290,6 +290,6 @@ def report(answers: Answers, uri: str) -> str:
         quoted(f"supports: {told['evidence']['supports']}", source),
         told["evidence"]["script"],
         "## Run it again",
-        *[f"    {told['rerun'][name]}" for name in ("export", "again")],
+        *[f"    {told['rerun'][name]}" for name in ("export", "again") if name in told["rerun"]],
     ]
     return "\n\n".join(lines) + "\n"

@@ -78,11 +78,26 @@ class Page(Told):
     next: int | None
 
 
+class Tested(Shape):
+    """A finding of this ledger as which an import was tested here."""
+
+    id: str
+    verdict: Word | Literal["queued"]
+
+
+class ImportedRow(Row):
+    """What another ledger says, and what came of it here."""
+
+    source: str = Field(description="The name that the other ledger has here.")
+    tested_here: list[Tested]
+
+
 class Found(Page):
-    """A page of a search."""
+    """A page of a search. `imported`, on its first: what trusted ledgers say."""
 
     query: str
     findings: list[Row]
+    imported: list[ImportedRow] = []
 
 
 class Settle(Shape):
@@ -120,10 +135,17 @@ class Kindred(Told):
     related: list[Kin]
 
 
-class Standing(Told, Row):
+class Origin(Shape):
+    """Of what was imported: who says so, and what testing it here gave. Empty of all else."""
+
+    source: str = Field(default="", description="The name that the other ledger has here.")
+    tested_here: list[Tested] = []
+
+
+class Standing(Told, Row, Origin):
     """Where a finding stands."""
 
-    state: Literal["open", "queued", "verified"]
+    state: Literal["open", "queued", "verified", "imported"]
     reason: str
 
 
@@ -158,7 +180,7 @@ class Bundle(Shape):
 class Rerun(Shape):
     """How anyone runs it again."""
 
-    export: str
+    export: str | None = Field(default=None, description="Not of what was imported.")
     again: str
     contract: str
 
@@ -178,7 +200,7 @@ class Withdrawn(Shape):
     why: str
 
 
-class Whole(Told, Row):
+class Whole(Told, Row, Origin):
     """All that may be shown of a finding."""
 
     claim: dict[str, Any]

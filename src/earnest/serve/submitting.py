@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,7 @@ from earnest.serve.shapes import Queued, Settled
 from earnest.serve.tokens import Token
 
 _SESSION: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+_SESSION_OR_NONE: Final = r"^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?$"
 _WAIT_S: Final = "5"
 _REMEMBERED: Final = 2000
 
@@ -121,17 +123,19 @@ def submitting(intake: Intake, recent: Recent, at_once: int, at_once_each: int) 
         session: Annotated[
             str,
             Query(
-                pattern=_SESSION,
+                pattern=_SESSION_OR_NONE,
                 description="What one agent finds in one sitting is one session: its findings are "
-                "verified together.",
+                "verified together. Leave it away the first time: the answer names one.",
             ),
-        ] = "default",
+        ] = "",
     ) -> Queued:
         """Submit a finding: a typed claim and the script that re-derives it.
 
         The script runs in a jail, on the visible rows of the table. The verdict comes later: ask
         for the status.
         """
+        # One that agents chose, such as `analysis`, would be shared by all of a principal's.
+        session = session or f"s-{secrets.token_hex(8)}"
         with turns.one(caller.principal):
             finding = intake.desk.submit(caller.principal, session, arguments)
         recent.add(caller.principal, finding)
