@@ -233,6 +233,29 @@ def test_a_zip_that_unpacks_to_too_much_is_refused(home, importer, tmp_path, mon
         importer().named(path, "", quiet)
 
 
+def test_one_that_is_spoiled_holds_the_others_up_no_more(home, importer, path, root, line):
+    other = path.with_name("s-2.jsonl")
+    for one in (path, other):
+        one.write_text(line(0, one.stem, session=one.stem) + "\n")
+    importer().sweep([root], quiet)
+    spoiled = Store(home.root).find("s-1").chunks()[0].path
+    spoiled.write_bytes(b"no gzip")
+    for one in (path, other):
+        with one.open("a") as file:
+            file.write(line(1, "more", session=one.stem) + "\n")
+        hook.spool(str(home.root), str(one), {})
+    took = importer()
+    took.spooled(quiet)
+    assert len(took.left_out) == 1
+    assert texts(Store(home.root).find("s-2")) == ["s-2", "more"]
+
+
+def test_two_imports_take_turns(home, importer):
+    second = spool.importing(home.root, patience_s=0.01)
+    with spool.importing(home.root), pytest.raises(CaptureError, match="at work"):
+        second.__enter__()
+
+
 class CrashedError(Exception):
     """Raised where an import is to end, as a crash would end it."""
 

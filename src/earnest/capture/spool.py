@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from earnest.capture import hook
+from earnest.core.errors import CaptureError
 from earnest.core.home import write_whole
 
 _PART: Final = re.compile(r"(\d{1,9})-(\d{1,18})\.part")
@@ -131,9 +132,15 @@ def spooled(home: Path) -> list[Spooled]:
 
 
 @contextlib.contextmanager
-def importing(home: Path, patience_s: float = 600.0) -> Iterator[None]:
-    """Hold the right to import: one process at a time. Raises `TimeoutError`."""
+def importing(home: Path, patience_s: float = 60.0) -> Iterator[None]:
+    """Hold the right to import: one process at a time. Raises `CaptureError` after a while."""
     root = home / "spool" / "import"
     root.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with hook.Lock(str(root), patience_s):
+    try:
+        lock = hook.Lock(str(root), patience_s)
+    except TimeoutError as error:
+        raise CaptureError(
+            "another import is at work", mend="wait until it has ended; what is new stays new"
+        ) from error
+    with lock:
         yield

@@ -97,7 +97,10 @@ class Importer:
         """Import what hooks have spooled."""
         with importing(self.home):
             for one in spooled(self.home):
-                self._spooled(one, progress)
+                try:
+                    self._spooled(one, progress)
+                except (CaptureError, OSError) as error:
+                    self.left_out.append(f"{one.folder}: {error}")
 
     def sweep(self, roots: Iterable[Path], progress: Progress) -> None:
         """Import what is new in agents' own folders, and what was spooled of what is gone there."""
