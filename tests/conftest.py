@@ -32,3 +32,13 @@ def sandbox(tmp_path_factory):
 @pytest.fixture
 def home(tmp_path):
     return Home(tmp_path / "home")
+
+
+@pytest.fixture(scope="session")
+def redaction_rules(tmp_path_factory):
+    """A folder with the detector's rules, compiled once a session."""
+    from earnest.capture.redact import Redactor
+
+    folder = tmp_path_factory.mktemp("redaction")
+    Redactor(folder)
+    return folder

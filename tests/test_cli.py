@@ -115,10 +115,15 @@ def test_a_run_from_the_file_to_the_report(table, capsys):
     assert main(["runs", "show", told["run"], "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["status"] == "done"
     # The same table again: the same rows are sealed, and known claims are not tested again.
-    assert main(["run", "And now?", "--data", str(table), "--json"]) == 0
+    asked = ["run", "And now?", "--data", str(table), "--json"]
+    assert main([*asked, "--no-ledger"]) == 0
     again = json.loads(capsys.readouterr().out)["findings"]
     assert [f["verdict"] for f in again] == [f["verdict"] for f in told["findings"]]
     assert all(f["p"] is None for f in again if f["verdict"] == "confirmed")
+    # An agent that is told of them claims none of them again.
+    assert main(asked) == 0
+    new = json.loads(capsys.readouterr().out)["findings"]
+    assert not [f for f in new if f["claim"] in [one["claim"] for one in again]]
 
 
 @pytest.mark.usefixtures("sandbox")

@@ -15,6 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from earnest import __version__
+from earnest.cli_capture import add_capture
+from earnest.cli_connect import add_connect
+from earnest.cli_ledger import add_ledger
+from earnest.cli_mcp import add_mcp
+from earnest.cli_options import common, count, table_options
+from earnest.cli_serve import add_serve
 
 if TYPE_CHECKING:
     from earnest.core.home import Home
@@ -48,37 +54,6 @@ class _Parser(argparse.ArgumentParser):
 def say(line: str) -> None:
     """Tell a person who waits something, on standard error."""
     print(line, file=sys.stderr, flush=True)
-
-
-def _count(text: str) -> int:
-    if not text.isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of findings")
-    return int(text)
-
-
-def _table_options(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument(
-        "--design",
-        default="",
-        metavar="DESIGN",
-        help="iid, grouped:COL or time:COL (default: guessed, and said)",
-    )
-    verb.add_argument(
-        "--seal",
-        type=float,
-        default=0.4,
-        metavar="SHARE",
-        help="share of rows kept sealed for verification (default: 0.4)",
-    )
-    verb.add_argument("--key", default="", metavar="COL", help="column that names a row")
-    verb.add_argument(
-        "--read",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="say of a file what it doesn't: dates=day-first or month-first, decimal=point or "
-        "comma, encoding=NAME, sheet=NAME. May be given more than once",
-    )
 
 
 def _model_options(verb: argparse.ArgumentParser) -> None:
@@ -137,8 +112,11 @@ def _add_run(verbs: Any) -> None:
     )
     verb.add_argument("--steps", type=int, default=60, help="most model turns (default: 60)")
     verb.add_argument("--minutes", type=float, default=30, help="most time (default: 30)")
-    _table_options(verb)
-    _common(verb, "run")
+    verb.add_argument(
+        "--no-ledger", action="store_true", help="tell the agent nothing of what is known already"
+    )
+    table_options(verb)
+    common(verb, "run")
 
 
 def _add_demo(verbs: Any) -> None:
@@ -148,23 +126,23 @@ def _add_demo(verbs: Any) -> None:
         epilog="An interrupted demo goes on where it was; a finished one makes room for a new one.",
     )
     verb.add_argument("--seed", type=int, default=0, help="seed of the training (default: 0)")
-    _common(verb, "demo")
+    common(verb, "demo")
 
 
 def _add_small(verbs: Any) -> None:
     verb = verbs.add_parser("seal", help="split a table once and for all, before anyone looks")
     verb.add_argument("file", type=Path)
-    _table_options(verb)
-    _common(verb, "seal")
+    table_options(verb)
+    common(verb, "seal")
     verb = verbs.add_parser("resume", help="go on with an interrupted run")
     verb.add_argument("run")
-    _common(verb, "resume")
+    common(verb, "resume")
     verb = verbs.add_parser("runs", help="list runs, or show one")
     verb.add_argument("what", choices=("list", "show", "report"))
     verb.add_argument("run", nargs="?", default="")
-    _common(verb, "runs")
+    common(verb, "runs")
     verb = verbs.add_parser("doctor", help="the state of this machine, and what would mend it")
-    _common(verb, "doctor")
+    common(verb, "doctor")
 
 
 def _add_findings(verbs: Any) -> None:
@@ -190,15 +168,16 @@ def _add_findings(verbs: Any) -> None:
         default=32,
         help="larger files stay out of an export and are named (default: 32)",
     )
+    verb.add_argument("--imported", action="store_true", help="list: what came from other ledgers")
     verb.add_argument("--word", default="", help="only with this verdict")
     verb.add_argument("--run", default="", help="only of this run")
     verb.add_argument(
         "--limit",
-        type=_count,
+        type=count,
         metavar="N",
         help="the newest N of a list (default: 100), the best N of a search (20); 0: all",
     )
-    _common(verb, "findings")
+    common(verb, "findings")
 
 
 def _add_catalogue(verbs: Any) -> None:
@@ -213,33 +192,7 @@ def _add_catalogue(verbs: Any) -> None:
     verb.add_argument(
         "--name", default="", metavar="NAME", help="what it is called here (default: the file's)"
     )
-    _common(verb, "catalogue")
-
-
-def _add_ledger(verbs: Any) -> None:
-    verb = verbs.add_parser("ledger", help="audit the ledger, or count what is in it")
-    verb.add_argument("what", choices=("audit", "stats"))
-    verb.add_argument(
-        "--quick",
-        action="store_true",
-        help="hash and walk the chain, compare by SQL; without it all is derived anew",
-    )
-    verb.add_argument(
-        "--key",
-        default="",
-        metavar="PUBLIC",
-        help="the public key that must have signed (default: the one in the verifier's folder)",
-    )
-    _common(verb, "ledger")
-    verb = verbs.add_parser(
-        "verifier",
-        help="show the key that signs verdicts, or verify what is queued",
-        epilog="Under an account of its own, with EARNEST_VERIFIER naming a folder that only it "
-        "can read, nobody else can sign: see docs/ledger.md.",
-    )
-    verb.add_argument("what", choices=("show", "run"))
-    verb.add_argument("--once", action="store_true", help="end when nothing is queued")
-    _common(verb, "verifier")
+    common(verb, "catalogue")
 
 
 def _add_proofs(verbs: Any) -> None:
@@ -259,13 +212,14 @@ def _add_proofs(verbs: Any) -> None:
     verb.add_argument(
         "--executions", type=int, default=2000, help="how many the soak makes (default: 2000)"
     )
-    _common(verb, "sandbox")
+    common(verb, "sandbox")
 
 
 def _add_bench(verbs: Any) -> None:
     verb = verbs.add_parser("bench", help="measure something beside its peers, in one run")
     verb.add_argument(
-        "name", choices=("sandbox", "grader", "ledger", "verify", "honesty", "discoveries")
+        "name",
+        choices=("sandbox", "grader", "ledger", "verify", "honesty", "discoveries", "shared"),
     )
     verb.add_argument(
         "--seconds",
@@ -284,30 +238,19 @@ def _add_bench(verbs: Any) -> None:
         "--backend",
         default="auto",
         metavar="NAME",
-        help="what `grader` and `honesty` run in (default: what this machine gets)",
+        help="what `grader`, `honesty` and `shared` run in (default: what this machine gets)",
     )
-    for name, count, what in (
+    for name, default, what in (
         ("weak", 4, "tables of each kind on which `honesty` tries weak effects"),
         ("ledgers", 20, "simulated ledgers of `discoveries`"),
         ("tables", 100, "tables a ledger"),
         ("composites", 200, "tables of noise with 100 composite claims each"),
-        ("seed", 0, "seed of `discoveries`"),
+        ("turns", 3, "agents of each kind that `shared` lets look at a table, in turn"),
+        ("seed", 0, "seed of `discoveries` and `shared`"),
     ):
-        told = f"{what} (default: {count})"
-        verb.add_argument(f"--{name}", type=int, default=count, metavar="N", help=told)
-    _common(verb, "bench")
-
-
-def _common(verb: argparse.ArgumentParser, name: str) -> None:
-    verb.set_defaults(verb=name)
-    verb.add_argument(
-        "--home",
-        type=Path,
-        default=None,
-        metavar="DIR",
-        help="where ledger, runs and models lie (default: $EARNEST_HOME)",
-    )
-    verb.add_argument("--json", action="store_true", help="print one JSON document")
+        told = f"{what} (default: {default})"
+        verb.add_argument(f"--{name}", type=int, default=default, metavar="N", help=told)
+    common(verb, "bench")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -326,9 +269,13 @@ def _parser() -> argparse.ArgumentParser:
     _add_small(verbs)
     _add_findings(verbs)
     _add_catalogue(verbs)
-    _add_ledger(verbs)
+    add_ledger(verbs)
+    add_mcp(verbs)
+    add_capture(verbs)
+    add_serve(verbs)
     _add_proofs(verbs)
     _add_bench(verbs)
+    add_connect(verbs)
     return parser
 
 
@@ -342,7 +289,12 @@ def _act(options: argparse.Namespace, home: Home) -> tuple[int, dict[str, Any], 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if given[:2] == ["capture", "--hook"]:  # an agent waits for it: nothing else is loaded
+        from earnest.capture.hook import main as hook
+
+        return hook(given[2:])
+    options = _parser().parse_args(given)
     from earnest.core.errors import EarnestError
     from earnest.core.home import Home, default_home
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,10 +9,11 @@ from typing import Any
 import pytest
 
 from earnest.agent.loop import Budget, run_agent
-from earnest.agent.replay import logged_calls
+from earnest.agent.replay import logged_calls, replay
 from earnest.core.errors import ToolError
 from earnest.core.events import EventLog, read_events
 from earnest.core.messages import Message, Observation, ToolCall, ToolSpec
+from earnest.core.quoted import unquoted
 from earnest.core.records import Task
 from earnest.models.scripted import ScriptedModel, say, use
 
@@ -62,3 +65,23 @@ def test_a_call_without_an_outcome_is_left_out(log: Path) -> None:
     for number, count in zip(effects, (0, 1, 1, 2), strict=False):
         assert len(logged_calls(events[:number], "one")) == count
     assert len(logged_calls(events[: effects[-1]], "one")) == 5
+
+
+def test_a_log_from_before_tool_output_was_marked_goes_on(task: Task, tmp_path: Path) -> None:
+    path = tmp_path / "run" / "events.jsonl"
+    path.parent.mkdir()
+    shutil.copy(Path(__file__).with_name("unmarked.jsonl"), path)
+    before = path.read_bytes()
+    turns = [use("one", {"text": "never again"})] * 2
+    with EventLog(path) as log:
+        model = ScriptedModel([*turns, use("one", {"text": "new"}), say("over")])
+        result = run_agent(task, model, [Echo("one")], log, Budget())
+    assert (result.status, result.steps, result.final) == ("done", 4, "over")
+    assert path.read_bytes().startswith(before)
+    state = replay(read_events(path))
+    told = [message.content for message in state.messages if message.role == "tool"]
+    assert [unquoted(text) for text in told] == ["appended to NOTES.md", "one", "new"]
+    assert all(text.startswith("[data from ") for text in told)
+    document = json.loads((path.parent / "trajectory.json").read_bytes())
+    gave = [step["observation"]["results"][0] for step in document["steps"][2:-1]]
+    assert [one["content"] for one in gave] == ["appended to NOTES.md", "one\n", "new"]

@@ -4,7 +4,7 @@ import threading
 import pytest
 
 from earnest.core.canon import digest
-from earnest.core.errors import LedgerError
+from earnest.core.errors import AbsentError, LedgerError
 from earnest.core.records import (
     Allocation,
     Author,
@@ -223,3 +223,37 @@ def test_a_ledger_from_the_future_and_a_file_that_is_none_are_refused(tmp_path):
     db.close()
     with pytest.raises(LedgerError, match="newer"):
         Ledger(tmp_path / "l")
+
+
+def test_what_is_not_there_is_told_from_what_is_broken(ledger, tmp_path):
+    submit(ledger, finding())
+    for name in ("", "12345678", "sha256:" + "0" * 64, "zzzzzzzz"):
+        with pytest.raises(AbsentError):
+            ledger.named(name)
+    with pytest.raises(AbsentError):
+        ledger.get("sha256:" + "0" * 64, Finding)
+    with pytest.raises(AbsentError):
+        ledger.retract("sha256:" + "0" * 64, by="me", why="w")
+    (tmp_path / "broken.sqlite").write_bytes(b"no database" * 500)
+    with pytest.raises(LedgerError) as caught:
+        Ledger(tmp_path / "broken.sqlite")
+    assert not isinstance(caught.value, AbsentError)
+
+
+def test_the_newest_findings_on_a_table(ledger):
+    cars = [finding(outcome=f"y{n}") for n in range(4)]
+    submit(ledger, *cars, finding(table="trees"))
+    ledger.conclude(verdict(cars[1]))
+    ledger.retract(cars[2].id, by="me", why="wrong")
+    table = cars[0].table.table
+    assert [one.id for one, _ in ledger.of_table(table, newest=9)] == [
+        cars[0].id,
+        cars[1].id,
+        cars[3].id,
+    ]
+    told = ledger.of_table(table, newest=2)
+    assert [(one.id, word and word.word) for one, word in told] == [
+        (cars[1].id, "confirmed"),
+        (cars[3].id, None),
+    ]
+    assert ledger.of_table(digest(b"nothing"), newest=9) == []

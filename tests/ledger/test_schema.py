@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from earnest.core.errors import LedgerError
 from earnest.ledger.audit import audit
 from earnest.ledger.ledger import Ledger
 from earnest.ledger.schema import MIGRATIONS
+from tests.ledger.offers import an_import, found
 
 HERE = Path(__file__).parent
 
@@ -111,7 +113,7 @@ def test_a_ledger_of_version_2_knows_which_of_its_claims_say_the_same(tmp_path):
     assert audit(old).clean
 
 
-@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
 def test_a_migrated_ledger_is_the_same_as_a_fresh_one(number, tmp_path):
     old = laid(number, tmp_path)
     Ledger(old).close()
@@ -150,3 +152,43 @@ def test_a_ledger_of_version_3_with_findings_of_version_2_stays_as_it_is(tmp_pat
         assert db.execute(f"SELECT * FROM {name}").fetchall()[: len(rows)] == rows  # noqa: S608
     db.close()
     assert audit(old).clean
+
+
+def test_a_ledger_of_version_3_takes_imports_and_keeps_its_own_apart(tmp_path):
+    old = laid(3, tmp_path)
+    assert version(old) == 3
+    with Ledger(old) as ledger:
+        before = ledger.search("cars y")
+        assert ledger.imports() == []
+        assert ledger.take_in(an_import())
+        assert ledger.search("cars y") == before
+        assert len(ledger.search_imports("ships")) == 1
+    assert version(old) == len(MIGRATIONS)
+    for deep in (True, False):
+        assert audit(old, deep=deep).clean
+
+
+def test_a_ledger_of_version_4_stays_as_it_is(tmp_path):
+    old = laid(4, tmp_path)
+    before = old.read_bytes()
+    for deep in (True, False):
+        found_ = audit(old, deep=deep)
+        assert found_.clean, found_.problem
+        assert (found_.unsigned, bool(found_.stamped)) == (0, True)
+    assert old.read_bytes() == before
+    with Ledger(old) as ledger:
+        told = [
+            (one.finding.claim.outcome, one.verdict.word, one.withdrawn, one.record.name)
+            for one in ledger.imports()
+        ]
+        assert told == [
+            ("cargo", "confirmed", False, "them"),
+            ("crew", "replicated", False, "them"),
+            ("hull", "confirmed", True, "them"),
+            ("sail", "confirmed", True, "others"),
+        ]
+        assert [one.finding.claim.outcome for one in ledger.search_imports("crew")] == ["crew"]
+        assert [one.claim.outcome for one, _ in ledger.search("cargo")] == ["cargo"]
+        assert len(ledger.findings()) == 1
+        with pytest.raises(LedgerError, match="no retraction is taken back"):
+            ledger.take_in(an_import(found("hull"), position=20))

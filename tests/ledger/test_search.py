@@ -61,6 +61,12 @@ def test_anything_can_be_asked(db, query):
     assert search(db, query, 5) == []
 
 
+@pytest.mark.parametrize("query", ["\x00", "age\x00income", "\ud800", "age \udfff", '"\x00"'])
+def test_what_the_index_does_not_take_is_left_out(db, query):
+    fill(db, "age and income")
+    assert search(db, query, 5) == ([1] if "age" in query else [])
+
+
 def test_very_long_questions_are_cut(db):
     fill(db, "age")
     assert search(db, "age " * 1000, 5) == [1]

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from earnest.core.columns import read_cells
 from earnest.core.errors import TableError, UsageError
 from earnest.core.home import Home
 from earnest.tasks.assume import Reading
@@ -192,3 +193,11 @@ def test_a_table_in_which_hardly_anything_varies_is_an_error(home, tmp_path):
     with pytest.raises(TableError, match="1 columns in which anything varies") as caught:
         Registry(home).seal(tmp_path / "t.csv", design="iid")
     assert caught.value.mend
+
+
+def test_a_carriage_return_ends_no_line(home):
+    frame = pd.DataFrame({"a\rb": [f"{n}\r" for n in range(60)], "c": [f"{n}" for n in range(60)]})
+    ref = Registry(home).seal_frame(frame, "t", design="iid")
+    assert ref.columns == ("a\rb", "c")
+    cells = read_cells(Registry(home).visible(ref.table) / "t.csv")
+    assert [f"{cell}\r" for cell in cells["c"]] == list(cells["a\rb"])

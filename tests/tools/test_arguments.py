@@ -14,11 +14,17 @@ class Example(Arguments):
     name: str
     count: int = 1
     parts: tuple[str, ...] = ()
+    value: float = 0.0
 
 
 def test_good_arguments_are_read() -> None:
     found = Example.read({"name": "x", "count": 2, "parts": ["a", "b"]})
     assert (found.name, found.count, found.parts) == ("x", 2, ("a", "b"))
+
+
+@given(st.integers(-(10**308), 10**308))
+def test_an_integer_of_any_size_is_a_number(value: int) -> None:
+    assert Example.read({"name": "x", "value": value}).value == float(value)
 
 
 @pytest.mark.parametrize(
@@ -28,6 +34,8 @@ def test_good_arguments_are_read() -> None:
         ({"name": 1}, "name: .*string"),
         ({"name": "x", "count": "2"}, "count: .*integer"),
         ({"name": "x", "count": True}, "count: .*integer"),
+        ({"name": "x", "count": 2**60}, "count: .*integer"),
+        ({"name": "x", "value": 10**400}, "value: .*number"),
         ({"name": "x", "other": 1}, "other: Extra"),
         ({"name": "x", "count": float("nan")}, "can't be read"),
         ({"name": "\ud800"}, "can't be read"),
@@ -43,7 +51,7 @@ def test_the_schema_is_what_is_checked() -> None:
     assert schema["type"] == "object"
     assert schema["required"] == ["name"]
     assert schema["additionalProperties"] is False
-    assert set(schema["properties"]) == {"name", "count", "parts"}
+    assert set(schema["properties"]) == {"name", "count", "parts", "value"}
 
 
 @given(st.text(st.characters()))

@@ -23,6 +23,7 @@ from earnest.core.events import EventLog
 from earnest.core.home import write_whole
 from earnest.core.messages import Completion, Observation, Sampling, ToolCall, Usage
 from earnest.core.protocols import Model, Progress, Tool
+from earnest.core.quoted import plain
 from earnest.core.records import Finding, Task
 
 Status = Literal["done", "over-budget", "failed", "stopped"]
@@ -100,10 +101,10 @@ class _Run:
     def write(self, kind: str, **payload: Any) -> None:
         self.log.append(kind, {**payload, "at": _now(), "spent_s": round(self.spent, 3)})
 
-    def start(self, run: str, rules: str) -> None:
+    def start(self, run: str, rules: str, known: str) -> None:
         """Begin the log, or check that it is this task's."""
         if not self.log.events:
-            messages = opening(self.task, rules)
+            messages = opening(self.task, rules, known)
             self.write(
                 "start",
                 run=run,
@@ -219,9 +220,8 @@ class _Run:
             )
             self.announce()
             note = str(observation.data.get("sentence", observation.content)).strip()
-            self.progress(
-                f"step {self.state.turns}: {call.name}: {note.partition(chr(10))[0][:120]}"
-            )
+            first = plain(note.partition("\n")[0][:120])
+            self.progress(f"step {self.state.turns}: {plain(call.name[:60])}: {first}")
         self.log.append("step", agent_step(self.state.steps + 1, turn, self.model.name))
         self.state.step()
 
@@ -282,6 +282,7 @@ def run_agent(
     *,
     run: str = "",
     rules: str = RULES,
+    known: str = "",
     sampling: Sampling | None = None,
     progress: Progress = lambda _: None,
     ask: Ask = lambda _: False,
@@ -289,7 +290,8 @@ def run_agent(
 ) -> RunResult:
     """Run a task to its end, or resume it from its log; write `trajectory.json` beside the log.
 
-    `run` names the run (default: the name of the log's folder). `ask` is asked about a call whose
+    `run` names the run (default: the name of the log's folder); `known` is what the ledger knows,
+    marked, and read where the log begins only. `ask` is asked about a call whose
     outcome a crash left unknown, where the tool is not repeatable. `stop` is looked at before
     each act. A log whose run is done is not run again: its result is returned.
 
@@ -298,22 +300,13 @@ def run_agent(
     Raises `UsageError` where the log is another task's, `LackError` where the model lacks
     something on this machine (a key, a package), `LogError` where the log can't be written.
     """
-    sitting = _Run(
-        task,
-        model,
-        tools,
-        log,
-        budget or Budget(),
-        progress,
-        sampling or Sampling(),
-        ask,
-        stop,
-    )
+    limits, how = budget or Budget(), sampling or Sampling()
+    sitting = _Run(task, model, tools, log, limits, progress, how, ask, stop)
     if sitting.state.status == "done" and sitting.state.task == task.id:
         sitting.began = time.monotonic() - sitting.state.spent_s
         return sitting.close("done", "", write=False)
     try:
-        sitting.start(run or log.path.parent.name, rules)
+        sitting.start(run or log.path.parent.name, rules, known)
         return sitting.close(*sitting.go())
     except KeyboardInterrupt:
         return _result(sitting.state, "stopped", "interrupted")

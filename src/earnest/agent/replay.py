@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 
 from earnest.core.events import Event
 from earnest.core.messages import Message, Observation, ToolCall, Usage
+from earnest.core.quoted import named, quoted
 from earnest.core.records import Finding
 
 CUT_OFF = "Your answer was cut off at its length limit. Go on, more briefly."
+_MOST = 100_000  # characters of an observation; tools give less
 
 
 @dataclass
@@ -34,12 +36,14 @@ class Turn:
         return not self.message.calls and self.stop != "length"
 
     def answers(self) -> list[Message]:
-        """Return the messages that follow the model's, once all effects are there."""
-        if self.stop == "length" and not self.message.calls:
+        """Return the messages that follow the model's; what a tool gave is marked as data."""
+        calls = self.message.calls
+        if self.stop == "length" and not calls:
             return [Message(role="user", content=CUT_OFF)]
+        gave = [self.effects[n].content for n in range(len(calls))]
+        told = [quoted(t, named(c.name), most=_MOST) for c, t in zip(calls, gave, strict=True)]
         return [
-            Message(role="tool", content=self.effects[number].content, call=call.id)
-            for number, call in enumerate(self.message.calls)
+            Message(role="tool", content=t, call=c.id) for c, t in zip(calls, told, strict=True)
         ]
 
 

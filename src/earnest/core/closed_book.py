@@ -27,6 +27,7 @@ from earnest.core.facts import Fact, spoken
 from earnest.core.history import ClosedBook, Says, Style
 from earnest.core.kinds import Claim
 from earnest.core.likeness import OPPOSITE, Grade, claim_key
+from earnest.core.quoted import plain
 from earnest.core.wording import Part, answer, question, read_reply
 
 MOST: Final = 5
@@ -170,7 +171,7 @@ def _in_words(claim: Claim) -> tuple[Put, ...]:
 
 def _offered(text: str, one: tuple[str, Says], other: tuple[str, Says]) -> Put:
     first, second = (word.upper() if len(word) == 1 else word for word in (one[0], other[0]))
-    return Put(f"{_MEMORY}{text}{_REPLY.format(first, second)}", dict((one, other)))
+    return Put(f"{_MEMORY}{plain(text)}{_REPLY.format(first, second)}", dict((one, other)))
 
 
 def _control(put: Put) -> Put:

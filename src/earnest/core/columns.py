@@ -11,7 +11,7 @@ from earnest.core.predicates import parse_conjunction
 if TYPE_CHECKING:
     import pandas as pd
 
-_MISSING: Final = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "<NA>")
+MISSING: Final = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "<NA>")
 _TRUTH: Final = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
 _MOSTLY: Final = 0.95
 
@@ -20,7 +20,7 @@ def read_cells(path: Path) -> pd.DataFrame:
     """Read a registered table's cells as text, missing ones as NaN."""
     import pandas as pd
 
-    return pd.read_csv(path, dtype=str, keep_default_na=False, na_values=list(_MISSING))
+    return pd.read_csv(path, dtype=str, keep_default_na=False, na_values=list(MISSING))
 
 
 def numbers(cells: pd.Series[str]) -> pd.Series[float]:

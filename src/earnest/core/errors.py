@@ -45,6 +45,10 @@ class LedgerError(EarnestError):
     """A ledger that can't be opened, lacks what is asked for, or does not hold together."""
 
 
+class AbsentError(LedgerError):
+    """The ledger has no record, or not exactly one, by the name that was given."""
+
+
 class SandboxError(EarnestError):
     """The sandbox itself failed: nothing may be concluded about the program it was to run."""
 
@@ -57,12 +61,24 @@ class ModelError(EarnestError):
     """A model could not be reached or answered outside its protocol."""
 
 
+class CaptureError(EarnestError):
+    """A transcript that can't be opened, or is no transcript of a format that is read here."""
+
+
 class ToolError(EarnestError):
     """A tool call that the model got wrong; the message is for the model."""
 
 
+class ArgumentsError(ToolError):
+    """Arguments that are not of the form that the tool takes."""
+
+
 class UnsupportedError(ToolError):
     """A script's numbers do not support the claim that they were given for."""
+
+
+class QuotaError(ToolError):
+    """A principal has used up what it may ask for, for now; the message says until when."""
 
 
 class PredicateError(UsageError, ValueError):

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import Field
 
@@ -14,6 +14,11 @@ from earnest.core.messages import Usage
 from earnest.core.records import RECORDS, Hash, Record, Value
 
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
+PublicKey = Annotated[str, Field(pattern=r"^ed25519:[A-Za-z0-9+/]{43}=$")]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Withdrawn = Literal["", "retracted", "reopened"]
+MOST_TEXT: Final = 2**18
+"""The longest finding or verdict, in characters, that is taken from elsewhere."""
 Style = Literal["plain", "grammar"]
 Says = Literal["agrees", "opposite", "nothing", "invents"]
 
@@ -51,7 +56,7 @@ class Key(Record):
     """The public key that signs this ledger's verdicts from here on."""
 
     record: ClassVar[str] = "key"
-    public: Annotated[str, Field(pattern=r"^ed25519:[A-Za-z0-9+/]{43}=$")]
+    public: PublicKey
 
 
 class Signature(Record):
@@ -87,7 +92,32 @@ class Retraction(Record):
     why: Text
 
 
+class Import(Record):
+    """What another ledger says that it verified: its own bytes, signed by its own key.
+
+    `of`: the finding's id; `finding`, `verdict`: the canonical bytes of these records, as text;
+    `source` signed, and is called `name` here. `offer` is its statement about the verdict
+    (`urn:earnest:offer:1`): the `manifest` of the rows that the author saw, where its table has
+    any; the `position` in its chain up to which it speaks (a later one counts); and whether the
+    finding was `withdrawn` since: `retracted`, which is for good, or `reopened`, and `why`.
+    It is no finding of this ledger: nothing was tested here.
+    """
+
+    record: ClassVar[str] = "import"
+    of: Hash
+    source: PublicKey
+    name: Name
+    finding: Annotated[str, Field(min_length=1, max_length=MOST_TEXT)]
+    verdict: Annotated[str, Field(min_length=1, max_length=MOST_TEXT)]
+    signature: Mapping[str, Any]
+    offer: Mapping[str, Any]
+    manifest: Hash | None
+    position: Annotated[int, Field(ge=1, lt=2**53, strict=True)]
+    withdrawn: Withdrawn = ""
+    why: Annotated[str, Field(max_length=5000)] = ""
+
+
 ALL: Mapping[str, type[Record]] = {
     **RECORDS,
-    **{kind.record: kind for kind in (Key, Signature, Revision, Retraction, ClosedBook)},
+    **{kind.record: kind for kind in (Key, Signature, Revision, Retraction, ClosedBook, Import)},
 }

@@ -91,6 +91,16 @@ class Home:
         return self.root / "catalogue"
 
     @property
+    def trusted(self) -> Path:
+        """The other ledgers whose word is taken, by name, with their public keys."""
+        return self.root / "trusted.json"
+
+    @property
+    def tokens(self) -> Path:
+        """Who may ask over HTTP: hashes of tokens, names and scopes."""
+        return self.root / "tokens.json"
+
+    @property
     def verifier(self) -> Path:
         """The verifier's key: `$EARNEST_VERIFIER`, where it runs under an account of its own."""
         return Path(os.environ.get("EARNEST_VERIFIER") or self.root / "verifier").absolute()

@@ -8,9 +8,10 @@ from typing import Any, Protocol
 
 from earnest.core.history import ClosedBook, Style
 from earnest.core.jobs import Job, Result
+from earnest.core.known import Page
 from earnest.core.likeness import Related
 from earnest.core.messages import Completion, Message, Observation, Sampling, ToolSpec
-from earnest.core.records import Finding, Verdict
+from earnest.core.records import Finding, TableRef, Verdict
 
 Progress = Callable[[str], None]
 """Takes one line for a person who waits."""
@@ -126,6 +127,41 @@ class Tables(Protocol):
 
     def sealed(self, table: str) -> Path:
         """Return the file that holds the sealed rows of the table with this id."""
+        ...
+
+
+class Desk(Protocol):
+    """Takes findings from agents outside, and has them verified. Safe for several threads.
+
+    A *session* is what one agent finds in one sitting: its claims are one batch, which is frozen
+    when it is settled, or when nothing was added to it for a while.
+    """
+
+    def tables(self) -> Sequence[TableRef]:
+        """Return the registered tables."""
+        ...
+
+    def submit(self, principal: str, session: str, arguments: Mapping[str, Any]) -> Finding:
+        """Queue a finding, as the tool `submit_finding` takes it; its table by id or name.
+
+        Raises `ToolError` where the call is wrong, `QuotaError` where the principal's is used up.
+        """
+        ...
+
+    def settle(self, principal: str, session: str) -> None:
+        """Freeze a session's batch, so that it is verified; does not wait for the verdicts."""
+        ...
+
+
+class Findings(Protocol):
+    """What the ledger knows, as one run may be told it (`core/known.py`)."""
+
+    def search(self, words: str, *, table: str = "", offset: int = 0) -> Page:
+        """Return findings by words, or of one of the run's tables. Raises `ToolError`."""
+        ...
+
+    def get(self, name: str) -> Mapping[str, Any]:
+        """Return one finding by its id, or the start of it. Raises `ToolError`."""
         ...
 
 

@@ -32,10 +32,11 @@ def shown(verdict: Verdict) -> Verdict:
 
     What the sealed rows said is rounded where the claim was confirmed, and withheld where it was
     not: an author who saw it could put a new claim together that fits these very rows, and twenty
-    looks at two digits are enough (docs/discoveries.md).
+    looks at two digits are enough (docs/discoveries.md). So it is where the claim was tested as
+    another finding's, and where it was confirmed and is open again; the reason is told there.
     """
-    tested = any(check.name == "sealed" and check.passed is not None for check in verdict.checks)
-    withheld = _WITHHELD.get(verdict.word, "") if tested else ""
+    sealed = {check.passed for check in verdict.checks if check.name == "sealed"}
+    withheld = _WITHHELD.get(verdict.word, "") if False in sealed else ""
     checks = tuple(
         check.model_copy(
             update={"observed": {}, "detail": withheld}
@@ -46,10 +47,13 @@ def shown(verdict: Verdict) -> Verdict:
         else check
         for check in verdict.checks
     )
-    if not withheld:
-        return verdict.model_copy(update={"checks": checks})
-    nothing = {"effect": None, "interval": None, "p": None}
-    return verdict.model_copy(update={"checks": checks, "reason": withheld, **nothing})
+    changed: dict[str, Any] = {"checks": checks}
+    known = any(check.name == "known" for check in verdict.checks)
+    if verdict.word in _WITHHELD and (sealed - {None} or known):
+        changed |= {"effect": None, "interval": None, "p": None}
+    if withheld:
+        changed["reason"] = withheld
+    return verdict.model_copy(update=changed)
 
 
 def row(finding: Finding, verdict: Verdict | None, *, retracted: bool = False) -> dict[str, Any]:

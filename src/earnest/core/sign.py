@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import importlib.util
 import os
 import secrets
@@ -30,7 +31,9 @@ PAYLOAD: Final = "application/vnd.in-toto+json"
 STATEMENT: Final = "https://in-toto.io/Statement/v1"
 VERDICT: Final = "urn:earnest:verdict:1"
 STAMP: Final = "urn:earnest:stamp:1"
+OFFER: Final = "urn:earnest:offer:1"
 _SCHEME: Final = "ed25519:"
+_KEY_BYTES: Final = 32
 
 
 def pae(kind: str, payload: bytes) -> bytes:
@@ -84,8 +87,39 @@ def _raw(public: str) -> bytes:
         raise RecordError(f"{public!r} is not a public key") from error
 
 
+def fingerprint(public: str) -> str:
+    """Return what two people compare to know that they speak of one key. Raises `RecordError`."""
+    raw = _raw(public)
+    if len(raw) != _KEY_BYTES or public != _SCHEME + base64.b64encode(raw).decode():
+        raise RecordError(f"{public!r} is not a public key: ed25519: and 32 bytes in base64")
+    found = hashlib.sha256(raw).hexdigest()[:32]
+    return " ".join(found[start : start + 4] for start in range(0, 32, 4))
+
+
+def require_exact(envelope: object, payload: bytes) -> None:
+    """Raise `RecordError` unless an envelope has these bytes, one signature, and nothing else.
+
+    So nothing rides along that no signature covers, and one statement has one envelope.
+    """
+    try:
+        (signature,) = envelope["signatures"]  # type: ignore[index]
+        sig = base64.b64decode(signature["sig"], validate=True)
+        exact = {
+            "payload": base64.b64encode(payload).decode(),
+            "payloadType": PAYLOAD,
+            "signatures": [
+                {"keyid": signature["keyid"], "sig": base64.b64encode(sig).decode()},
+            ],
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise RecordError(f"not an envelope: {error}") from error
+    if envelope != exact:
+        raise RecordError("the envelope holds something else than its statement and a signature")
+
+
 def verified(envelope: object, public: str) -> dict[str, Any]:
     """Return the statement in an envelope that this key signed. Raises `RecordError`."""
+    need_package()
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -128,7 +162,8 @@ def can_sign() -> bool:
     return importlib.util.find_spec("cryptography") is not None
 
 
-def _need_package() -> None:
+def need_package() -> None:
+    """Raise `LackError` unless signatures can be made and checked here."""
     if not can_sign():
         raise LackError(
             "signing and checking signatures need the package cryptography",
@@ -164,7 +199,7 @@ class KeyFolder:
                 f"the verifier's public key in {self.root} can't be read",
                 mend=f"under the verifier's account: chmod 755 {self.root}",
             ) from error
-        _need_package()
+        need_package()
         from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
         try:
@@ -185,7 +220,7 @@ class KeyFolder:
 
     def signer(self) -> Signer:
         """Return the signer, making the key on first use. Raises `LackError`, `RecordError`."""
-        _need_package()
+        need_package()
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
         path = self.root / "key.pem"

@@ -26,14 +26,16 @@ from pathlib import Path
 
 from earnest.core.canon import GENESIS, parse
 from earnest.core.errors import EarnestError, LedgerError
-from earnest.core.history import ALL, Key, Signature
+from earnest.core.history import ALL, Import, Key, Signature
 from earnest.core.records import Verdict
 from earnest.core.sign import KeyFolder
+from earnest.ledger.imports import check_import
 from earnest.ledger.ledger import read_head
 from earnest.ledger.recheck import Anew, compare
 from earnest.ledger.schema import MIGRATIONS, connect, version
 from earnest.ledger.stamps import check_signature, read_stamp
 
+_SIGNED = ("verdict", "signature", "import")
 _IN_MEMORY = 50_000  # records; more are derived anew in a file
 
 
@@ -201,7 +203,7 @@ def _chain(db: sqlite3.Connection, state: _State, anew: Anew | None) -> None:
         if seq in links:
             links[seq] = chain
         # Before the last stamp its signer has looked: quickly, only what comes after it.
-        if anew is not None or kind == "key" or (seq > after and kind in ("verdict", "signature")):
+        if anew is not None or kind == "key" or (seq > after and kind in _SIGNED):
             _look(seq, name, kind, data, state, anew)
         elif kind == "verdict":
             state.unsigned += not state.key
@@ -220,6 +222,8 @@ def _look(seq: int, name: str, kind: str, data: bytes, state: _State, anew: Anew
             state.key = record.public
         elif isinstance(record, Signature):
             check_signature(record, state.key)
+        elif isinstance(record, Import):
+            check_import(record)
         elif isinstance(record, Verdict):
             state.unsigned += not state.key
         if anew is not None:

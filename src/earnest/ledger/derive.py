@@ -11,9 +11,10 @@ from typing import Final
 
 from earnest.core.claims import sentence
 from earnest.core.errors import LedgerError
-from earnest.core.history import ClosedBook, Retraction, Revision, Signature
+from earnest.core.history import ClosedBook, Import, Retraction, Revision, Signature
 from earnest.core.likeness import claim_key, topic, topic_under
 from earnest.core.records import FRESH, Allocation, Claim, Finding, Record, Verdict
+from earnest.ledger.imports import derived
 from earnest.ledger.search import names
 
 BEHIND: Final = 2
@@ -39,10 +40,9 @@ def derive(db: sqlite3.Connection, seq: int, record: Record) -> None:
     elif isinstance(record, Revision):
         _revision(db, record)
     elif isinstance(record, Retraction):
-        db.execute(
-            "UPDATE finding SET retraction = ? WHERE seq = ? AND retraction IS NULL",
-            (seq, _there(db, record.finding)),
-        )
+        _retraction(db, seq, record)
+    elif isinstance(record, Import):
+        _import(db, seq, record)
     elif isinstance(record, ClosedBook) and seq - _there(db, record.finding) > BEHIND:
         raise LedgerError(f"it does not stand right behind {record.finding}")
 
@@ -102,9 +102,13 @@ def _finding(db: sqlite3.Connection, seq: int, record: Finding) -> None:
     db.execute(
         "INSERT INTO run VALUES (?, 1) ON CONFLICT DO UPDATE SET open = open + 1", (record.run,)
     )
+    _text(db, "text", seq, record)
+
+
+def _text(db: sqlite3.Connection, index: str, seq: int, record: Finding) -> None:
     said = sentence(record.claim)
     db.execute(
-        "INSERT INTO text (rowid, sentence, prose, names) VALUES (?, ?, ?, ?)",
+        f"INSERT INTO {index} (rowid, sentence, prose, names) VALUES (?, ?, ?, ?)",  # noqa: S608
         (seq, said, record.prose, names(f"{said} {record.prose}")),
     )
 
@@ -165,3 +169,36 @@ def _revision(db: sqlite3.Connection, record: Revision) -> None:
     row = db.execute("SELECT principal FROM finding WHERE seq = ?", (finding,)).fetchone()
     for table in record.tables if row else ():
         _look(db, table, row[0], 1)
+
+
+def _retraction(db: sqlite3.Connection, seq: int, record: Retraction) -> None:
+    """Withdraw a finding, or an import: that has no record of its own finding here."""
+    here = db.execute(
+        "UPDATE import SET retraction = ? WHERE finding = ? AND retraction IS NULL RETURNING 1",
+        (seq, record.finding),
+    ).fetchall()
+    if not here or place(db, record.finding) is not None:
+        db.execute(
+            "UPDATE finding SET retraction = ? WHERE seq = ? AND retraction IS NULL",
+            (seq, _there(db, record.finding)),
+        )
+
+
+def _import(db: sqlite3.Connection, seq: int, record: Import) -> None:
+    """Keep what a source said last of a finding; its text is searched apart from all others."""
+    finding, verdict = derived(record)
+    told = (record.position, verdict.word, bool(record.withdrawn))
+    row = db.execute(
+        "SELECT seq FROM import WHERE finding = ? AND source = ?", (record.of, record.source)
+    ).fetchone()
+    if row:
+        db.execute(
+            "UPDATE import SET latest = ?, position = ?, word = ?, gone = ? WHERE seq = ?",
+            (seq, *told, row[0]),
+        )
+        return
+    db.execute(
+        "INSERT INTO import VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
+        (seq, record.of, record.source, seq, *told),
+    )
+    _text(db, "import_text", seq, finding)

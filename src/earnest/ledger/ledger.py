@@ -10,17 +10,19 @@ from typing import Any, Final, Literal, Self
 
 from earnest.core.canon import GENESIS, canonical, chained, parse
 from earnest.core.errors import LedgerError, RecordError
-from earnest.core.history import ClosedBook, Key, Retraction, Revision, Signature
+from earnest.core.history import ClosedBook, Import, Key, Retraction, Revision, Signature
 from earnest.core.home import write_whole
 from earnest.core.records import Allocation, Finding, Record, Verdict
 from earnest.core.sign import KeyFolder
-from earnest.ledger import budget, kin
+from earnest.ledger import budget, imports, kin
 from earnest.ledger.derive import derive
 from earnest.ledger.reader import Reader
 from earnest.ledger.schema import connect
 from earnest.ledger.stamps import EVERY, last_stamp, put_stamp, vouch
 
-_BY_METHOD: Final = (Finding, Verdict, Allocation, Key, Signature, Revision, Retraction, ClosedBook)
+_BY_METHOD: Final = (
+    Finding, Verdict, Allocation, Key, Signature, Revision, Retraction, ClosedBook, Import
+)  # fmt: skip
 
 
 class Ledger(Reader):
@@ -288,7 +290,7 @@ class Ledger(Reader):
         return revision
 
     def retract(self, finding: str, *, by: str, why: str) -> Retraction:
-        """Withdraw a finding for good; the first retraction stands and is returned.
+        """Withdraw a finding, or an import, for good; the first retraction stands and is returned.
 
         Its verdict stays on record, and the error budget keeps what it spent and earned.
         """
@@ -296,10 +298,22 @@ class Ledger(Reader):
             found = self.retraction(finding)
             if found is not None:
                 return found
-            self._there(finding)
+            if not imports.find(self._db, finding):
+                self._there(finding)
             retraction = Retraction(finding=finding, by=by, why=why)
             self._append(retraction)
         return retraction
+
+    def take_in(self, record: Import) -> bool:
+        """Keep what another ledger offers; False where it is here already.
+
+        Whether its source is trusted is for who calls to know. Raises `RecordError` where it does
+        not hold together, `LedgerError` where it is older than what was taken of it, takes a
+        retraction back, or is a finding of this ledger.
+        """
+        imports.check_import(record)
+        with self._transaction():
+            return self.news(record) and self._append(record)
 
 
 def read_head(path: Path) -> tuple[int, str] | None:

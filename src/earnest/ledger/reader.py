@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 from earnest.core.canon import GENESIS
-from earnest.core.errors import LedgerError
-from earnest.core.history import ALL, ClosedBook, Key, Retraction, Revision, Signature
+from earnest.core.errors import AbsentError
+from earnest.core.history import ALL, ClosedBook, Import, Key, Retraction, Revision, Signature
 from earnest.core.likeness import Related
 from earnest.core.records import (
     WORDS,
@@ -18,11 +18,13 @@ from earnest.core.records import (
     Finding,
     Generation,
     Record,
+    Task,
     Verdict,
     Word,
 )
-from earnest.ledger import budget, kin
+from earnest.ledger import budget, imports, kin
 from earnest.ledger.derive import BEHIND, short_key
+from earnest.ledger.imports import Imported, Offer
 from earnest.ledger.lineage import made_from
 from earnest.ledger.search import search
 
@@ -45,30 +47,33 @@ class Reader:
         return (int(row[0]), str(row[1])) if row else (0, GENESIS)
 
     def _there(self, finding: str) -> None:
-        """Raise `LedgerError` unless there is a finding with this id."""
+        """Raise `AbsentError` unless there is a finding with this id."""
         row = self._db.execute(
             "SELECT 1 FROM record r JOIN finding f ON f.seq = r.seq WHERE r.id = ?", (finding,)
         ).fetchone()
         if row is None:
-            raise LedgerError(f"the ledger has no finding {finding}")
+            raise AbsentError(f"the ledger has no finding {finding}")
 
     def get(self, name: str, kind: type[Kind]) -> Kind:
-        """Return the record with this id, re-verified. Raises `LedgerError` or `RecordError`."""
+        """Return the record with this id, re-verified. Raises `AbsentError` or `RecordError`."""
         row = self._db.execute("SELECT data FROM record WHERE id = ?", (name,)).fetchone()
         if row is None:
-            raise LedgerError(f"the ledger has no {kind.record} {name}")
+            raise AbsentError(f"the ledger has no {kind.record} {name}")
         return kind.from_bytes(row[0], expect=name)
 
     def named(self, prefix: str) -> Record:
-        """Return the one record whose id starts with this (8 hex digits or more)."""
+        """Return the one record whose id starts with this (8 hex digits or more).
+
+        Raises `AbsentError`.
+        """
         bare = prefix.removeprefix("sha256:")
         if len(bare) < 8 or not set(bare) <= set("0123456789abcdef"):
-            raise LedgerError(f"{prefix!r} is no id", mend="give at least 8 of its hex digits")
+            raise AbsentError(f"{prefix!r} is no id", mend="give at least 8 of its hex digits")
         rows = self._db.execute(
             "SELECT id, kind FROM record WHERE id GLOB ? LIMIT 2", (f"sha256:{bare}*",)
         ).fetchall()
         if len(rows) != 1:
-            raise LedgerError(f"{'several records' if rows else 'no record'} with id {prefix}")
+            raise AbsentError(f"{'several records' if rows else 'no record'} with id {prefix}")
         return self.get(rows[0][0], ALL[rows[0][1]])
 
     def records(self, kind: type[Kind]) -> list[Kind]:
@@ -127,6 +132,9 @@ class Reader:
     def retraction(self, finding: str) -> Retraction | None:
         """Return who withdrew a finding, and why; None: nobody did."""
         seq = self._of(finding, "retraction")
+        if seq is None:
+            asked = "SELECT retraction FROM import WHERE finding = ?"
+            seq = next((row[0] for row in self._db.execute(asked, (finding,))), None)
         return self._at(seq, Retraction) if seq else None
 
     def retracted(self) -> frozenset[str]:
@@ -184,6 +192,19 @@ class Reader:
         rows = self._db.execute(
             f"SELECT seq, verdict FROM finding {where} ORDER BY seq DESC LIMIT ?",  # noqa: S608
             (*asked, -1 if newest is None else newest),
+        ).fetchall()
+        return self._pairs(rows[::-1])
+
+    def of_table(self, table: str, *, newest: int) -> list[tuple[Finding, Verdict | None]]:
+        """Return the newest findings on the table with this id, oldest first.
+
+        Those that were withdrawn are left out. There is no index: it reads the list of findings
+        from its end, up to so many.
+        """
+        rows = self._db.execute(
+            "SELECT seq, verdict FROM finding WHERE table_id = ? AND retraction IS NULL "
+            "ORDER BY seq DESC LIMIT ?",
+            (table, newest),
         ).fetchall()
         return self._pairs(rows[::-1])
 
@@ -261,6 +282,60 @@ class Reader:
             for seq in places
         ]
         return self._pairs(rows)
+
+    def imports(self, *, newest: int | None = None) -> list[Imported]:
+        """Return what came from other ledgers, oldest first; `newest`: the last ones only."""
+        rows = self._db.execute(
+            "SELECT latest, retraction FROM import ORDER BY seq DESC LIMIT ?",
+            (-1 if newest is None else newest,),
+        ).fetchall()
+        return imports.of_rows(self._db, rows[::-1])
+
+    def imported(self, prefix: str) -> Imported:
+        """Return the one import whose finding's id starts with this (8 hex digits or more).
+
+        Raises `AbsentError` where there is none, or more than one source offers it.
+        """
+        found = imports.find(self._db, prefix)
+        if len(found) != 1:
+            raise AbsentError(f"{'several imports' if found else 'no import'} with id {prefix}")
+        return found[0]
+
+    def search_imports(self, query: str, limit: int = 20) -> list[Imported]:
+        """Return the imports whose text has all words of the query, else any of them."""
+        query_ = "SELECT latest, retraction FROM import WHERE seq = ?"
+        places = search(self._db, query, limit, "import_text")
+        return imports.of_rows(
+            self._db, [self._db.execute(query_, (seq,)).fetchone() for seq in places]
+        )
+
+    def tested_here(self, imported: str) -> list[tuple[Finding, Verdict | None]]:
+        """Return the findings of this ledger as which an import was tested here, with verdicts.
+
+        Their task names it (`metadata["import"]`), as does their run (`run_of`).
+        """
+        rows = self._db.execute(
+            "SELECT seq, verdict FROM finding WHERE run GLOB ? ORDER BY seq",
+            (f"{imports.run_of(imported)}*",),
+        ).fetchall()
+        return [
+            (finding, verdict)
+            for finding, verdict in self._pairs(rows)
+            if self.get(finding.task, Task).metadata.get("import") == imported
+        ]
+
+    def news(self, record: Import) -> bool:
+        """Say whether an import tells something that is not here. Raises `LedgerError`: why not."""
+        return imports.news(self._db, record)
+
+    def heard(self, source: str) -> int:
+        """Return the last place in a source's chain of which anything was taken; 0: nothing was."""
+        row = self._db.execute("SELECT MAX(position) FROM import WHERE source = ?", (source,))
+        return int(row.fetchone()[0] or 0)
+
+    def offers(self, *, after: int = 0, limit: int = 100) -> list[Offer]:
+        """Return what this ledger has to offer others from a place in its chain on, in order."""
+        return imports.offers(self._db, after, limit)
 
     def head(self) -> tuple[int, str]:
         """Return the number of records and the end of the chain."""

@@ -14,7 +14,8 @@ from earnest.core.records import Record
 from earnest.ledger.derive import derive
 from earnest.ledger.schema import connect
 
-_DERIVED: Final = ("finding", "run", "allocation", "look", "verdict")
+_DERIVED: Final = ("finding", "run", "allocation", "look", "verdict", "import")
+_INDEXES: Final = ("text", "import_text")
 # Each finds a row that does not say what its record says. JSON numbers are read by SQLite to
 # within a rounding, which is what the tolerance of alpha is for.
 _QUICK: Final = {
@@ -41,9 +42,31 @@ _QUICK: Final = {
             OR v.signature NOT NULL AND (s.kind IS NOT 'signature'
                 OR json_extract(CAST(s.data AS TEXT), '$.subject') IS NOT r.id)
         LIMIT 1""",
+    "import": """
+        SELECT i.seq FROM import i LEFT JOIN record r ON r.seq = i.latest
+        LEFT JOIN record a ON a.seq = i.seq LEFT JOIN record t ON t.seq = i.retraction
+        WHERE r.kind IS NOT 'import' OR a.kind IS NOT 'import'
+            OR json_array(i.finding, i.source) IS NOT json_extract(
+                CAST(a.data AS TEXT), '$.of', '$.source')
+            OR json_array(i.finding, i.source, i.position) IS NOT json_extract(
+                CAST(r.data AS TEXT), '$.of', '$.source', '$.position')
+            OR i.word IS NOT json_extract(
+                json_extract(CAST(r.data AS TEXT), '$.verdict'), '$.word')
+            OR i.gone IS NOT (json_extract(CAST(r.data AS TEXT), '$.withdrawn') != '')
+            OR i.retraction NOT NULL AND (t.kind IS NOT 'retraction'
+                OR json_extract(CAST(t.data AS TEXT), '$.finding') IS NOT i.finding)
+        UNION ALL
+        SELECT r.seq FROM record r LEFT JOIN import i
+            ON i.finding = json_extract(CAST(r.data AS TEXT), '$.of')
+            AND i.source = json_extract(CAST(r.data AS TEXT), '$.source')
+        WHERE r.kind = 'import' AND r.kind NOT IN
+            ('finding', 'allocation', 'verdict', 'signature')
+            AND (i.seq IS NULL OR r.seq NOT BETWEEN i.seq AND i.latest)
+        LIMIT 1""",
 }
 _COUNTS: Final = "SELECT (SELECT COUNT(*) FROM finding), (SELECT COUNT(*) FROM allocation), \
-(SELECT COUNT(*) FROM verdict), (SELECT COUNT(*) FROM text_docsize)"
+(SELECT COUNT(*) FROM verdict), (SELECT COUNT(*) FROM text_docsize), \
+(SELECT COUNT(*) FROM import), (SELECT COUNT(*) FROM import_text_docsize)"
 
 
 def compare(db: sqlite3.Connection) -> Callable[[Counter[str]], None]:
@@ -56,7 +79,7 @@ def compare(db: sqlite3.Connection) -> Callable[[Counter[str]], None]:
         row = db.execute(query).fetchone()
         if row:
             raise LedgerError(f"the table {table!r} does not say what record {row[0]} says")
-    findings, allocations, verdicts, texts = db.execute(_COUNTS).fetchone()
+    findings, allocations, verdicts, texts, imports, others = db.execute(_COUNTS).fetchone()
     found = {"finding": findings, "allocation": allocations, "verdict": verdicts}
 
     def counted(kinds: Counter[str]) -> None:
@@ -65,6 +88,8 @@ def compare(db: sqlite3.Connection) -> Callable[[Counter[str]], None]:
                 raise LedgerError(f"{kinds[kind]} records of {kind!r}, and the table has {count}")
         if texts != findings:
             raise LedgerError(f"{findings} findings, and {texts} in the search index")
+        if others != imports:
+            raise LedgerError(f"{imports} imports, and {others} in their search index")
 
     return counted
 
@@ -100,9 +125,9 @@ class Anew:
     def compare(self, db: sqlite3.Connection) -> None:
         """Compare every row of every derived table. Raises `LedgerError`."""
         _same_schema(db)
-        for table in (*_DERIVED, "text"):
+        for table in (*_DERIVED, *_INDEXES):
             # Table names come from the constant above.
-            key = "rowid, *" if table == "text" else "*"
+            key = "rowid, *" if table in _INDEXES else "*"
             query = f"SELECT {key} FROM {table} ORDER BY 1, 2"  # noqa: S608
             rows = zip_longest(db.execute(query), self._db.execute(query))
             if any(stored != derived for stored, derived in rows):
@@ -118,6 +143,8 @@ class Anew:
         try:
             # The full-text index is checked by a command that writes, so on a copy.
             db.backup(copy)
-            copy.execute("INSERT INTO text (text, rank) VALUES ('integrity-check', 1)")
+            for index in _INDEXES:
+                check = f"({index}, rank) VALUES ('integrity-check', 1)"
+                copy.execute(f"INSERT INTO {index} {check}")
         finally:
             copy.close()

@@ -132,6 +132,22 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     DROP TABLE text;
     CREATE VIRTUAL TABLE text USING fts5 (sentence, prose, names, tokenize = 'porter unicode61');
     """,
+    # What comes from other ledgers, apart from all that is this ledger's own.
+    """
+    CREATE TABLE import (
+        seq INTEGER PRIMARY KEY,
+        finding TEXT NOT NULL,
+        source TEXT NOT NULL,
+        latest INTEGER NOT NULL,
+        position INTEGER NOT NULL,
+        word TEXT NOT NULL,
+        gone INTEGER NOT NULL,
+        retraction INTEGER,
+        UNIQUE (finding, source)
+    ) STRICT;
+    CREATE VIRTUAL TABLE import_text
+        USING fts5 (sentence, prose, names, tokenize = 'porter unicode61');
+    """,
 )
 REDERIVED: Final = frozenset({2, 3})
 """The versions from which on the derived tables are others: made anew from the records."""

@@ -16,11 +16,12 @@ import math
 import re
 import sqlite3
 from collections import Counter
-from typing import Final
+from typing import Final, Literal
 
 _COMMON: Final = 500
 _WORDS: Final = 16
-
+Index = Literal["text", "import_text"]
+"""What is searched: this ledger's findings, or its imports."""
 
 _NAME: Final = re.compile(r"[^\W_]+(?:[_./:-]+[^\W_]+)+")
 
@@ -31,48 +32,54 @@ def names(text: str) -> str:
     return " ".join(dict.fromkeys(name for name in found if not name.isdigit()))
 
 
-def search(db: sqlite3.Connection, query: str, limit: int) -> list[int]:
+def search(db: sqlite3.Connection, query: str, limit: int, index: Index = "text") -> list[int]:
     """Return the places of the findings that fit a query best, best first."""
-    words = list(dict.fromkeys(query.split()))[:_WORDS]
+    # The index takes neither a NUL nor a lone surrogate; no text in it has one.
+    legible = query.encode("utf-8", "replace").decode().replace("\x00", " ")
+    words = list(dict.fromkeys(legible.split()))[:_WORDS]
     hits: dict[str, list[int]] = {}
     for word in words:
-        match, found = _looked_up(db, word)
+        match, found = _looked_up(db, index, word)
         hits[match] = found
     quoted = list(hits)
     # A word of punctuation only, or one of no finding, can't be part of "all words".
     rare = [word for word in quoted if len(hits[word]) < _COMMON]
     if quoted and all(hits.values()):
-        found = _newest(db, " AND ".join(quoted), _COMMON)
+        found = _newest(db, index, " AND ".join(quoted), _COMMON)
         if found:
-            return _ranked(db, found, rare, limit)
+            return _ranked(db, index, found, rare, limit)
     return _any(hits, rare, limit)
 
 
-def _looked_up(db: sqlite3.Connection, word: str) -> tuple[str, list[int]]:
+def _looked_up(db: sqlite3.Connection, index: Index, word: str) -> tuple[str, list[int]]:
     """Return how the index is asked for a word, and its newest hits: as a name, else as it is."""
     whole = names(word)
     if whole and " " not in whole:
         match = f'names : "{whole}"'
-        found = _newest(db, match, _COMMON)
+        found = _newest(db, index, match, _COMMON)
         if found:
             return match, found
     match = '"' + word.replace('"', '""') + '"'
-    return match, _newest(db, match, _COMMON)
+    return match, _newest(db, index, match, _COMMON)
 
 
-def _newest(db: sqlite3.Connection, match: str, most: int) -> list[int]:
+def _newest(db: sqlite3.Connection, index: Index, match: str, most: int) -> list[int]:
     rows = db.execute(
-        "SELECT rowid FROM text WHERE text MATCH ? ORDER BY rowid DESC LIMIT ?", (match, most)
+        f"SELECT rowid FROM {index} WHERE {index} MATCH ? ORDER BY rowid DESC LIMIT ?",  # noqa: S608
+        (match, most),
     )
     return [int(row[0]) for row in rows]
 
 
-def _ranked(db: sqlite3.Connection, found: list[int], rare: list[str], limit: int) -> list[int]:
+def _ranked(
+    db: sqlite3.Connection, index: Index, found: list[int], rare: list[str], limit: int
+) -> list[int]:
     if not rare or len(found) == 1:
         return found[:limit]
     wanted = set(found)
     best = db.execute(
-        "SELECT rowid FROM text WHERE text MATCH ? ORDER BY rank", (" AND ".join(rare),)
+        f"SELECT rowid FROM {index} WHERE {index} MATCH ? ORDER BY rank",  # noqa: S608
+        (" AND ".join(rare),),
     )
     return [int(row[0]) for row in best if row[0] in wanted][:limit]
 

@@ -1,10 +1,11 @@
 """Stamps: signed notes of where the chain stood (DSSE envelopes, `urn:earnest:stamp:1`).
 
 A stamp's subject is the chain's link at its last record, so it covers every record up to there.
-It is put only over what its signer has looked at: records whose links hold, and verdicts with a
-good signature. So whoever rewrites the chain without the key is found, and one good stamp vouches
-for all signatures before it. What is not covered: records after the last stamp, and a ledger cut
-back to an earlier stamp, for somebody who has not kept a later one (the verifier keeps its own).
+It is put only over what its signer has looked at: records whose links hold, verdicts with a good
+signature, and imports that hold together. So whoever rewrites the chain without the key is found,
+and one good stamp vouches for all signatures before it. What is not covered: records after the last
+stamp, and a ledger cut back to an earlier stamp, for somebody who has not kept a later one (the
+verifier keeps its own).
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from typing import Any, Final
 
 from earnest.core.canon import GENESIS, canonical, chained, digest, parse
 from earnest.core.errors import LedgerError, RecordError
-from earnest.core.history import Signature
+from earnest.core.history import Import, Signature
 from earnest.core.records import Verdict
 from earnest.core.sign import STAMP, VERDICT, Signer, stated, statement
+from earnest.ledger.imports import check_import, said_of_verdict
 
 EVERY: Final = 1000
 """A writer with the key puts a stamp after this many records, at least."""
@@ -26,9 +28,7 @@ EVERY: Final = 1000
 
 def vouch(verdict: Verdict, signer: Signer) -> Signature:
     """Return a verdict's signature: an in-toto statement about its bytes."""
-    said = {"finding": verdict.finding, "verifier": verdict.verifier, "word": verdict.word}
-    payload = statement(VERDICT, "verdict", verdict.id, said)
-    return Signature(subject=verdict.id, envelope=signer.sign(payload))
+    return Signature(subject=verdict.id, envelope=signer.sign(said_of_verdict(verdict)))
 
 
 def check_signature(signature: Signature, public: str) -> None:
@@ -81,6 +81,8 @@ def put_stamp(
             raise LedgerError(f"record {place}: an unsigned verdict", mend="earnest ledger audit")
         if kind == "signature" and not made(place):
             check_signature(Signature.from_bytes(data), signer.public)
+        if kind == "import":
+            check_import(Import.from_bytes(data))
     if not count:
         return None
     told = {"records": seq + count, "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}

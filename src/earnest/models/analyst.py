@@ -3,7 +3,8 @@
 It works through ordinary messages and tool calls only, and is a pure function of the messages:
 what it does next follows from which of its calls have been answered, and how. It proposes
 differences, associations and trends. It does not read the prompt, knows nothing of what columns
-mean, and looks for monotone relations of two columns only.
+mean, and looks for monotone relations of two columns only. What the ledger settled of a table it
+does not claim again; it reads that from the rows of JSON that it is told, and from no words.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from typing import Any, Final
 from earnest.core.canon import parse
 from earnest.core.claims import sentence
 from earnest.core.errors import ModelError, RecordError
+from earnest.core.known import Settled, read_block, read_lines
 from earnest.core.messages import Completion, Message, Sampling, ToolCall, ToolSpec, Usage
+from earnest.core.quoted import marked_lines, unquoted
 from earnest.core.records import Claim
 from earnest.models.analyst_pick import MOST, Candidate, pick
 from earnest.models.analyst_scripts import (
@@ -29,6 +32,8 @@ from earnest.models.analyst_scripts import (
 )
 
 _NEEDS: Final = ("notes", "python", "submit_finding")
+_ASKS: Final = "search_findings"
+_PAGES: Final = 30
 _MOST_IN_ALL: Final = 24
 _COMPARED: Final = 6
 _SUBSET_LEVELS: Final = 4
@@ -60,6 +65,42 @@ class _Step:
     text: str
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What the ledger knows: what the opening message tells, and what was asked since.
+
+    `more`: how many rows of the tables the opening leaves out; `can_ask`: whether there is a tool.
+    """
+
+    rows: Sequence[Mapping[str, Any]]
+    more: int
+    answers: Mapping[str, str]
+    can_ask: bool
+
+    def steps(self, table: str) -> list[_Step]:
+        """Return the calls that ask for all that is known of a table, as far as it goes."""
+        steps: list[_Step] = []
+        more = self.more if self.can_ask else 0
+        passed = 0
+        while more and len(steps) < _PAGES:
+            step = _Step(
+                f"known-{table}-{len(steps)}",
+                _ASKS,
+                {"table": table, "offset": passed},
+                f"What else is known of {table}?",
+            )
+            steps.append(step)
+            rows, more = read_lines(self.answers.get(step.id, "").splitlines())
+            passed += len(rows)
+        return steps
+
+    def settled(self, table: str) -> Settled:
+        """Return which claims need no test any more."""
+        told = [self.answers.get(step.id, "") for step in self.steps(table)]
+        asked = [row for text in told for row in read_lines(text.splitlines())[0]]
+        return Settled([*self.rows, *asked])
+
+
 class Analyst:
     """Implements `earnest.core.protocols.Model`. It counts no tokens and costs nothing."""
 
@@ -79,11 +120,12 @@ class Analyst:
         lacking = set(_NEEDS) - {tool.name for tool in tools}
         if lacking:
             raise ModelError(f"the analyst needs the tools {', '.join(sorted(lacking))}")
-        tables = _tables(messages)
-        answers = {message.call: message.content for message in messages if message.role == "tool"}
-        step = self._next(tables, answers)
+        tables, rows = _tables(messages), read_block(_opening(messages))
+        answers = {one.call: unquoted(one.content) for one in messages if one.role == "tool"}
+        known = _Known(*rows, answers, any(tool.name == _ASKS for tool in tools))
+        step = self._next(tables, answers, known)
         if step is None:
-            message = Message(role="assistant", content=self._summary(tables, answers))
+            message = Message(role="assistant", content=self._summary(tables, answers, known))
         else:
             call = ToolCall(id=step.id, name=step.tool, arguments=step.arguments)
             message = Message(role="assistant", content=step.text, calls=(call,))
@@ -91,14 +133,14 @@ class Analyst:
         return Completion(message=message, usage=usage, stop="calls" if message.calls else "end")
 
     def _next(
-        self, tables: Sequence[Mapping[str, Any]], answers: Mapping[str, str]
+        self, tables: Sequence[Mapping[str, Any]], answers: Mapping[str, str], known: _Known
     ) -> _Step | None:
         """Return the first step that has no answer yet."""
         names = ", ".join(str(table["name"]) for table in tables)
         steps = [_note("plan", "plan", _PLAN.format(tables=names), "I begin with a plan.")]
         left = _MOST_IN_ALL
         for table in tables:
-            todo = self._table_steps(table, answers, left)
+            todo = self._table_steps(table, answers, left, known)
             left -= sum(step.tool == "submit_finding" for step in todo)
             steps += todo
             if any(step.id not in answers for step in steps):
@@ -106,7 +148,7 @@ class Analyst:
         return next((step for step in steps if step.id not in answers), None)
 
     def _table_steps(
-        self, table: Mapping[str, Any], answers: Mapping[str, str], left: int
+        self, table: Mapping[str, Any], answers: Mapping[str, str], left: int, known: _Known
     ) -> list[_Step]:
         """Return the steps on one table, as far as they can be known from the answers."""
         name = str(table["name"])
@@ -122,23 +164,35 @@ class Analyst:
         found = _printed("SCREEN", answers.get(f"screen-{name}", ""))
         if found is None:
             return steps
-        chosen = self._chosen(found, left)
+        asked = known.steps(name)
+        if any(step.id not in answers for step in asked):
+            return steps + asked
+        chosen = self._chosen(table, found, left, known)
         lines = [f"- {sentence(_claim(table, item))} {_measured(item)}" for item in chosen]
         note = f"# {name}: {found['looked_at']} pairs measured, {len(chosen)} to claim\n"
         same = "".join(f"\n- {one} and {other} say the same" for one, other in found["same"])
         text = f"Of {found['looked_at']} pairs I choose {len(chosen)}."
+        steps += asked
         steps.append(_note(f"choice-{name}", "notes", note + "\n".join(lines) + same, text))
         return steps + [
             _submission(f"submit-{name}-{number}", table, item)
             for number, item in enumerate(chosen, 1)
         ]
 
-    def _chosen(self, found: Mapping[str, Any], left: int) -> list[Candidate]:
+    def _chosen(
+        self, table: Mapping[str, Any], found: Mapping[str, Any], left: int, known: _Known
+    ) -> list[Candidate]:
+        """Return what to claim of a table: not what the ledger says is settled there."""
+        settled = known.settled(str(table["name"]))
         candidates = [Candidate.read(item) for item in found["found"]]
         usable = [item for item in candidates if _quotable(item)]
+        if settled:
+            usable = [item for item in usable if _claim(table, item) not in settled]
         return pick(usable, found["same"], min(self.most, left))
 
-    def _summary(self, tables: Sequence[Mapping[str, Any]], answers: Mapping[str, str]) -> str:
+    def _summary(
+        self, tables: Sequence[Mapping[str, Any]], answers: Mapping[str, str], known: _Known
+    ) -> str:
         """Return the closing words: what is queued, what was refused, what could not be done."""
         said, refused, left = [], [], _MOST_IN_ALL
         for table in tables:
@@ -149,7 +203,7 @@ class Analyst:
             found = _printed("SCREEN", answers.get(f"screen-{table['name']}", ""))
             if found and not found["looked_at"]:
                 refused.append(f"- {table['name']}: {_TOO_FEW}")
-            chosen = self._chosen(found, left) if found else []
+            chosen = self._chosen(table, found, left, known) if found else []
             left -= len(chosen)
             for number, item in enumerate(chosen, 1):
                 answer = answers.get(f"submit-{table['name']}-{number}", "")
@@ -170,15 +224,19 @@ def _note(id_: str, file: str, text: str, said: str) -> _Step:
     return _Step(id_, "notes", {"action": "append", "file": file, "text": text}, said)
 
 
+def _opening(messages: Sequence[Message]) -> str:
+    return next((message.content for message in messages if message.role == "user"), "")
+
+
 def _tables(messages: Sequence[Message]) -> list[Mapping[str, Any]]:
     """Return the tables that the opening message names. Raises `ModelError`."""
-    for message in messages:
-        if message.role != "user":
-            continue
-        for line in message.content.splitlines():
-            if line.startswith('{"tables":'):
-                tables: list[Mapping[str, Any]] = json.loads(line)["tables"]
-                return tables
+    opening = _opening(messages)
+    # The last one counts: a prompt, which comes first, may hold text of any kind. Runs that began
+    # before tables were marked have them in a line of its own.
+    for line in reversed([*opening.splitlines(), *marked_lines(opening)]):
+        if line.startswith('{"tables":'):
+            tables: list[Mapping[str, Any]] = json.loads(line)["tables"]
+            return tables
     raise ModelError("the analyst works on tables, and the task names none")
 
 

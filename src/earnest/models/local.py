@@ -1,12 +1,18 @@
 """A Hugging Face checkpoint folder as a model: nano, or any causal model with a chat template.
 
-Not covered: tool calls, log-probabilities, devices other than the CPU.
+A template writes what is said and its own marks into one text, in which a tokenizer can't tell
+them apart. So what a message says is freed of the tokenizer's marks first, and read alone to see
+that none is left.
+
+Not covered: tool calls, log-probabilities, devices other than the CPU; a mark of which a template
+writes one half and a message the other.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -15,10 +21,24 @@ from earnest.core.canon import digest
 from earnest.core.errors import LackError, ModelError
 from earnest.core.history import Style
 from earnest.core.messages import Completion, Message, Sampling, ToolSpec, Usage
+from earnest.core.quoted import written_out
 
 _BATCH: Final = 64
 _LONGEST_REPLY: Final = 160
 _PLAIN: Final = "Reply with one word only: yes, no or unknown."
+
+
+_BRACKETS: Final = re.compile(r"[<\[\uff1c].*[>\]\uff1e]", re.DOTALL)
+
+
+def _any_of(texts: Iterable[str]) -> re.Pattern[str]:
+    """Return what matches any of these texts, in whatever case; the longest first."""
+    found = "|".join(re.escape(text) for text in sorted(texts, key=len, reverse=True) if text)
+    return re.compile(found or r"(?!)", re.IGNORECASE)
+
+
+def _broken(found: re.Match[str]) -> str:
+    return written_out(found[0][0]) + found[0][1:]
 
 
 class LocalModel:
@@ -93,12 +113,45 @@ class LocalModel:
             for row, length in zip(fresh, lengths, strict=True)
         ]
 
+    @cached_property
+    def _marks(self) -> tuple[frozenset[int], re.Pattern[str], re.Pattern[str]]:
+        """The ids of the tokens that words may not become, and what they are written like.
+
+        First those that are control tokens, then also the others that were added in brackets.
+        """
+        tokenizer = self._loaded[1]
+        added = tokenizer.added_tokens_decoder.items()
+        marks = {id_: str(token) for id_, token in added if token.special}
+        others = {id_: str(token) for id_, token in added if _BRACKETS.fullmatch(str(token))}
+        ids = frozenset((marks | others).keys() - {tokenizer.unk_token_id})
+        return ids, _any_of(marks.values()), _any_of((marks | others).values())
+
+    def _said(self, message: dict[str, str]) -> dict[str, str]:
+        """Return a message whose words are words to the tokenizer. Raises `ModelError`.
+
+        Its own words may hold what it was taught to add in brackets, such as `<think>`.
+        """
+        tokenizer = self._loaded[1]
+        ids, control, all_ = self._marks
+        own = message["role"] == "assistant"
+        text = (control if own else all_).sub(_broken, message["content"])
+        if not own and ids & set(tokenizer(text, add_special_tokens=False)["input_ids"]):
+            # A tokenizer that makes characters alike first: nothing but letters is safe.
+            text = "".join(c if c.isalnum() or c.isspace() else written_out(c) for c in text)
+            if ids & set(tokenizer(text, add_special_tokens=False)["input_ids"]):
+                raise ModelError(f"{self.name} takes words of a message for control tokens")
+        return {**message, "content": text}
+
     def _prompt(self, messages: Sequence[dict[str, str]]) -> str:
         tokenizer = self._loaded[1]
         if not tokenizer.chat_template:
             raise ModelError(f"{self.folder} has no chat template")
         return str(
-            tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+            tokenizer.apply_chat_template(
+                [self._said(message) for message in messages],
+                add_generation_prompt=True,
+                tokenize=False,
+            )
         )
 
     def generate(

@@ -36,9 +36,9 @@ def verify_again(
     later.may_sign(home)
     current = ledger.verdict(finding.id)
     if current is None:
-        raise UsageError(
-            f"{finding.id} has no verdict yet", mend=f"earnest resume {finding.run} verifies it"
-        )
+        own = (home.runs / finding.run / "run.json").exists()
+        mend = f"earnest resume {finding.run}" if own else "earnest verifier run --once"
+        raise UsageError(f"{finding.id} has no verdict yet", mend=f"{mend} verifies it")
     if finding.claim.formal:
         if options.on is not None:
             raise UsageError("it speaks of no table", mend="leave --on away: inputs are drawn anew")

@@ -58,6 +58,14 @@ def _discoveries(options: argparse.Namespace, home: Home, say: Progress) -> dict
     )
 
 
+def _shared(options: argparse.Namespace, home: Home, say: Progress) -> dict[str, Any]:
+    from earnest.recipes.shared import bench as bench_shared
+
+    return bench_shared(
+        home, turns=options.turns, seed=options.seed, prefer=options.backend, progress=say
+    )
+
+
 BENCHES: Final[Mapping[str, Bench]] = {
     "sandbox": _sandbox,
     "grader": _grader,
@@ -65,6 +73,7 @@ BENCHES: Final[Mapping[str, Bench]] = {
     "verify": _verify,
     "honesty": _honesty,
     "discoveries": _discoveries,
+    "shared": _shared,
 }
 
 
@@ -75,6 +84,10 @@ def bench(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
         from earnest.recipes.discoveries_figures import table
 
         return 0, report, table(report)
+    if options.name == "shared":
+        from earnest.recipes.shared_figures import table as shared_table
+
+        return 0, report, shared_table(report)
     lines = [f"{row['what']:<50} {row['value']:>12.4g} {row['unit']}" for row in report["rows"]]
     lines += [f"{name:<50} {value:>12.4g}" for name, value in report["ratios"].items()]
     goals = report.get("goals", {})

@@ -10,15 +10,20 @@ from dataclasses import asdict
 from earnest.core.errors import UsageError
 from earnest.core.home import Home
 from earnest.core.protocols import Progress
-from earnest.core.records import Finding
-from earnest.core.sign import KeyFolder
+from earnest.core.sign import KeyFolder, fingerprint
 from earnest.recipes.answer import Answer
 
 _PAUSE_S = 1.0
 
 
-def ledger(options: argparse.Namespace, home: Home, say: Progress) -> Answer:  # noqa: ARG001
-    """`ledger audit|stats`."""
+def ledger(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
+    """`ledger audit|stats|sync|trust`."""
+    if options.what in ("sync", "trust"):
+        from earnest.recipes.sync_verbs import sync, trusting
+
+        return sync(options, home, say) if options.what == "sync" else trusting(options, home)
+    if options.rest:
+        raise UsageError(f"ledger {options.what} takes no {options.rest[0]!r}")
     return _audit(options, home) if options.what == "audit" else _stats(home)
 
 
@@ -72,13 +77,12 @@ def _stats(home: Home) -> Answer:
 def retract(options: argparse.Namespace, home: Home) -> Answer:
     """`findings retract ID --why TEXT`."""
     from earnest.ledger.ledger import Ledger
+    from earnest.recipes.imported_rows import named
 
     if not options.why.strip():
         raise UsageError("a retraction says why", mend="--why TEXT")
     with Ledger(home.ledger) as opened:
-        finding = opened.named(options.query)
-        if not isinstance(finding, Finding):
-            raise UsageError(f"{options.query} is a {finding.record}, not a finding")
+        finding = named(opened, options.query)
         by = options.by or getpass.getuser()
         made = opened.retract(finding.id, by=by, why=options.why.strip())
         taught = opened.trained_on(finding.id)
@@ -103,11 +107,13 @@ def verifier(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
         document = {
             "version": 1,
             "public": public,
+            "fingerprint": fingerprint(public) if public else "",
             "folder": str(keys.root),
             "another_account": apart,
         }
         whose = "kept by another account" if apart else "this account may use it"
-        words = f"{public}\n{keys.root}: {whose}" if public else "no key yet: none has signed"
+        told = f"{public}\nfingerprint {document['fingerprint']}\n{keys.root}: {whose}"
+        words = told if public else "no key yet: none has signed"
         return 0, document, words
     keys.signer()  # an account that may not use it learns so at once
     return _run(options, home, say)

@@ -23,6 +23,7 @@ from earnest.core.records import Author, Exposure, Finding, TableRef, Task, Verd
 from earnest.ledger.ledger import Ledger
 from earnest.recipes import apart
 from earnest.recipes.closed_book import added, ask
+from earnest.recipes.known import knowledge, told
 from earnest.recipes.network import network
 from earnest.tasks.registry import Registry
 from earnest.tools.findings import Submitter
@@ -98,7 +99,8 @@ def explore(
 ) -> RunResult:
     """Let an agent work on a task, or go on where a killed run was. Nothing is verified yet.
 
-    `hosts`: what its code may reach.
+    `hosts`: what its code may reach. It is told what the ledger knows where the task was
+    `informed` (`recipes/known.py`).
     """
     folder = home.runs / run
     _hand_out(home, task, folder / "data")
@@ -114,14 +116,25 @@ def explore(
             earlier=logged_findings(log.events),
             cells=logged_calls(log.events, "python"),
             net=net,
+            findings=knowledge(home, task),
         )
         try:
-            return run_agent(task, model, tools, log, budget, run=run, progress=progress, stop=stop)
+            return run_agent(
+                task,
+                model,
+                tools,
+                log,
+                budget,
+                run=run,
+                known=told(home, task),
+                progress=progress,
+                stop=stop,
+            )
         finally:
             close_tools(tools)
 
 
-def _to_test(home: Home, batch: Sequence[Finding]) -> list[str]:
+def to_test(home: Home, batch: Sequence[Finding]) -> list[str]:
     """Return the ids of the findings that a test is paid for.
 
     Not what is true by construction, nor what repeats an earlier finding of the batch.
@@ -158,7 +171,7 @@ def conclude(
     answers = ask(knows, new, progress) if knows else []
     with Ledger(home.ledger) as ledger:
         ledger.add(task)
-        ledger.submit(batch, testable=_to_test(home, batch), answers=answers)
+        ledger.submit(batch, testable=to_test(home, batch), answers=answers)
     verdicts = apart.verify(home, [finding.id for finding in batch], progress)
     return list(zip(batch, verdicts, strict=True))
 

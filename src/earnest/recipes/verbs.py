@@ -14,16 +14,23 @@ from earnest.core.events import read_events
 from earnest.core.home import Home
 from earnest.core.novelty import read_novelty
 from earnest.core.protocols import Model, Progress
+from earnest.core.quoted import plain
 from earnest.core.records import WORDS, Finding, TableRef, Task, Verdict
 from earnest.core.shown import brief, how_new, programs, row, shown
 from earnest.recipes.answer import Answer
 from earnest.recipes.bench_verbs import bench as bench
+from earnest.recipes.capture_verbs import capture as capture
 from earnest.recipes.closed_book import whole_cost
+from earnest.recipes.connect_verbs import connect as connect
+from earnest.recipes.imported_rows import import_lines, imports_of, named, show_import
 from earnest.recipes.ledger_verbs import ledger as ledger
 from earnest.recipes.ledger_verbs import retract
 from earnest.recipes.ledger_verbs import verifier as verifier
+from earnest.recipes.mcp_verbs import mcp as mcp
 from earnest.recipes.report import run_report, spoken
 from earnest.recipes.sandbox_verbs import sandbox as sandbox
+from earnest.recipes.serve_verbs import serve as serve
+from earnest.recipes.serve_verbs import token as token
 
 if TYPE_CHECKING:
     from earnest.recipes.research import Begun
@@ -32,6 +39,7 @@ if TYPE_CHECKING:
 _LISTED = 100
 _FOUND = 20
 _MOST_FOUND = 500
+_ALL = 10_000
 
 
 def _lines(found: Sequence[tuple[Finding, Verdict | None]], retracted: Collection[str] = ()) -> str:
@@ -39,7 +47,7 @@ def _lines(found: Sequence[tuple[Finding, Verdict | None]], retracted: Collectio
     lines = []
     for finding, verdict in found:
         told = row(finding, verdict)
-        told["sentence"] = brief(told["sentence"])
+        told["sentence"] = plain(brief(told["sentence"]))
         if finding.id in retracted:
             told["sentence"] = f"RETRACTED: {told['sentence']}"
         effect = "" if told["effect"] is None else f"  (effect {told['effect']:+g})"
@@ -107,6 +115,7 @@ def run(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     from earnest.agent.loop import Budget
     from earnest.models.choose import open_model
     from earnest.recipes import apart, research
+    from earnest.recipes.known import KNEW, informed
 
     if not options.data and not options.bundled:
         raise UsageError("no table to look at", mend="name one: --data FILE (or --bundled NAME)")
@@ -118,6 +127,9 @@ def run(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     _said(home, bundled, say, "as catalogued")
     refs += bundled
     task = research.make_task(options.prompt, refs, public=bool(options.bundled))
+    if not options.no_ledger:
+        task = informed(home, task)
+        say(f"known of it: {len(task.metadata[KNEW].split())} findings")
     name = research.new_run()
     say(f"run {name} (if interrupted: earnest resume {name})")
     budget = Budget(steps=options.steps, wall_s=60 * options.minutes)
@@ -221,26 +233,50 @@ def findings(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     if options.word and options.word not in WORDS:
         raise UsageError(f"no verdict {options.word!r}", mend=f"choose from {', '.join(WORDS)}")
     with Ledger(home.ledger) as ledger:
-        if options.what == "show":
-            return _shown(ledger, home, options.query)
         if options.what == "export":
             return _exported(ledger, home, options)
-        if options.what == "verify":
-            from earnest.recipes.again import verify_again
+        if options.what in ("show", "verify"):
+            return _one(ledger, home, options, say)
+        if options.what == "list" and options.imported:
+            most = _LISTED if options.limit is None else options.limit or _ALL
+            others = imports_of(ledger, home, None, most)
+            words = import_lines(others) or "  nothing was imported"
+            return 0, {"version": 1, "findings": [], "total": 0, "imports": others}, words
+        return _listed(ledger, home, options)
 
-            return verify_again(ledger, home, _finding(ledger, options.query), options, say)
-        asked, most = {"word": options.word, "run": options.run}, options.limit
-        if options.what == "search":
-            found = ledger.search(options.query, _FOUND if most is None else most or _MOST_FOUND)
-            total = len(found)
-        else:
-            found = ledger.findings(**asked, newest=(_LISTED if most is None else most) or None)
-            total = ledger.count(**asked)
-        gone = ledger.retracted()
-    rows = [row(f, v, retracted=f.id in gone) for f, v in found]
+
+def _one(ledger: Any, home: Home, options: argparse.Namespace, say: Progress) -> Answer:
+    """Show or verify this ledger's finding, or what another one offered."""
+    one = named(ledger, options.query)
+    if options.what == "show":
+        if isinstance(one, Finding):
+            return _shown(ledger, home, one)
+        return show_import(ledger, home, one)
+    if isinstance(one, Finding):
+        from earnest.recipes.again import verify_again
+
+        return verify_again(ledger, home, one, options, say)
+    from earnest.recipes.imported import verify_imported
+
+    return verify_imported(ledger, home, one, options, say)
+
+
+def _listed(ledger: Any, home: Home, options: argparse.Namespace) -> Answer:
+    """List or search this ledger's findings; a search tells what others offered, after them."""
+    asked, most, others = {"word": options.word, "run": options.run}, options.limit, []
+    if options.what == "search":
+        most = _FOUND if most is None else most or _MOST_FOUND
+        found = ledger.search(options.query, most)
+        total, others = len(found), imports_of(ledger, home, options.query, most)
+    else:
+        found = ledger.findings(**asked, newest=(_LISTED if most is None else most) or None)
+        total = ledger.count(**asked)
+    gone = ledger.retracted()
+    document = {"findings": [row(f, v, retracted=f.id in gone) for f, v in found], "total": total}
+    document |= {"imports": others} if options.what == "search" else {}
     more = f"  {total - len(found):,} older ones are not shown: --limit 0 shows all\n"
     words = more * (total > len(found)) + _lines(found, gone)
-    return 0, {"findings": rows, "total": total}, words
+    return 0, document, words + f"\n{import_lines(others)}" * bool(others)
 
 
 def _finding(ledger: Any, name: str) -> Finding:
@@ -283,8 +319,7 @@ def _exported(ledger: Any, home: Home, options: argparse.Namespace) -> Answer:
     return int(bool(done.differs)), document, "\n".join(lines)
 
 
-def _shown(ledger: Any, home: Home, name: str) -> Answer:
-    finding = _finding(ledger, name)
+def _shown(ledger: Any, home: Home, finding: Finding) -> Answer:
     verdict = ledger.verdict(finding.id)
     told = shown(verdict) if verdict else None
     gone, asked, signature = ledger.retraction(finding.id), ledger.closed_book(finding.id), None

@@ -8,6 +8,7 @@ that reads sealed rows is the verifier's. The user's own file is never mounted.
 from __future__ import annotations
 
 import contextlib
+import csv
 import fcntl
 import hashlib
 import hmac
@@ -15,6 +16,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,9 +40,14 @@ def table_name(path: Path) -> str:
 
 
 def _bytes(part: pd.DataFrame) -> bytes:
-    """Return the CSV of a part. By default pandas writes 33 rows at a time of 3,000 columns."""
-    chunk = max(1000, 1_000_000 // max(1, len(part.columns)))
-    text = part.to_csv(index=False, lineterminator="\n", chunksize=chunk)
+    """Return the CSV of a part. By default pandas writes 33 rows at a time of 3,000 columns.
+
+    A carriage return in a name or a cell is not quoted by itself, and would end a line.
+    """
+    how: Any = {"lineterminator": "\n", "chunksize": max(1000, 10**6 // max(1, len(part.columns)))}
+    text: str = part.to_csv(index=False, **how)
+    if "\r" in text:
+        text = part.to_csv(index=False, quoting=csv.QUOTE_ALL, **how)
     return text.encode("utf-8", "surrogatepass")
 
 
@@ -115,9 +122,34 @@ class Registry:
             raise RecordError(f"{path} is damaged: {error}") from error
 
     def list(self) -> list[TableRef]:
-        """Return all registered tables, by name."""
-        found = [self.get(path.parent.name) for path in self.home.tables.glob("*/table.json")]
+        """Return all registered tables, by name, but for those that are kept for one use."""
+        named = (path.parent.name for path in self.home.tables.glob("*/table.json"))
+        found = [self.get(name) for name in named if not self.kept_for(name)]
         return sorted(found, key=lambda ref: (ref.name, ref.table))
+
+    def kept_for(self, table: str) -> str:
+        """Return what a table is kept for, where that is one use only; empty: for anything.
+
+        Its split is not this ledger's own: local agents may have seen its sealed rows, so no claim
+        of theirs may be tested on them. Raises `UsageError` or `RecordError`.
+        """
+        path = self.visible(table).parent / "table.json"
+        try:
+            return str(parse(path.read_bytes()).get("kept_for", ""))
+        except (OSError, AttributeError) as error:
+            raise RecordError(f"{path} is damaged: {error}") from error
+
+    def registered_at(self, table: str) -> datetime | None:
+        """Return when a table was registered first; None: before that was kept.
+
+        Raises `UsageError` or `RecordError`.
+        """
+        path = self.visible(table).parent / "table.json"
+        try:
+            told = parse(path.read_bytes()).get("registered")
+            return datetime.fromisoformat(told) if told else None
+        except (OSError, AttributeError, ValueError, TypeError) as error:
+            raise RecordError(f"{path} is damaged: {error}") from error
 
     def assumed(self, table: str) -> tuple[Assumption, ...]:
         """Return what was assumed in reading a table. Raises `UsageError` or `RecordError`.
@@ -158,6 +190,15 @@ class Registry:
             )
         tidied = replace(tidied, assumed=assumed.all() + tidied.assumed)
         return self._seal(raw, tidied, table_name(path), chosen, fraction, key, reading)
+
+    def read(self, path: Path, *, design: str = "", reading: Reading | None = None) -> pd.DataFrame:
+        """Return a file's cells in its own order, as `seal` would write them; registers nothing.
+
+        Of the whole file: it is for the process that may see sealed rows. Raises `TableError`.
+        """
+        reading = reading or Reading()
+        _, tidied = _designed(read_table(path, reading, Assumed()), design, "", reading)
+        return tidied.cells
 
     def seal_frame(
         self,
@@ -200,23 +241,45 @@ class Registry:
             )
             kept["cut_off"] = cut
         cells = tidied.cells
-        visible, hidden = (_bytes(part) for part in (cells[~mask], cells[mask]))
+        return self._register(name, design, cells[~mask], cells[mask], tidied.assumed)
+
+    def keep(
+        self, name: str, design: str, visible: pd.DataFrame, hidden: pd.DataFrame, *, use: str
+    ) -> TableRef:
+        """Register a split that somebody else has decided, for one use; see `kept_for`."""
+        return self._register(name, Design.parse(design), visible, hidden, (), use)
+
+    def _register(
+        self,
+        name: str,
+        design: Design,
+        seen: pd.DataFrame,
+        kept: pd.DataFrame,
+        assumed: Sequence[Assumption],
+        use: str = "",
+    ) -> TableRef:
+        visible, hidden = _bytes(seen), _bytes(kept)
         # Keyed, so that the id is no test for a guess at the sealed rows.
-        commitment = hmac.new(secret, hidden, hashlib.sha256).hexdigest()
-        table = digest(canonical([name, str(design), digest(visible), commitment]))
+        commitment = hmac.new(self.home.secret(), hidden, hashlib.sha256).hexdigest()
+        named = [name, str(design), digest(visible), commitment, *([use] if use else [])]
         ref = TableRef(
             name=name,
-            table=table,
+            table=digest(canonical(named)),
             visible=digest(visible),
             design=str(design),
-            rows=int((~mask).sum()),
-            columns=tuple(cells.columns),
+            rows=len(seen),
+            columns=tuple(seen.columns),
         )
-        self._write(ref, visible, hidden, tidied.assumed)
+        self._write(ref, visible, hidden, assumed, use)
         return ref
 
     def _write(
-        self, ref: TableRef, visible: bytes, hidden: bytes, assumed: Sequence[Assumption]
+        self,
+        ref: TableRef,
+        visible: bytes,
+        hidden: bytes,
+        assumed: Sequence[Assumption],
+        use: str,
     ) -> None:
         bare = ref.table.removeprefix("sha256:")
         sealed = self.home.sealed / bare
@@ -226,10 +289,15 @@ class Registry:
         folder = self.home.tables / bare / "visible"
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(folder / f"{ref.name}.csv", visible, mode=0o644)
+        try:
+            first = parse((folder.parent / "table.json").read_bytes()).get("registered", "")
+        except (OSError, AttributeError, RecordError):
+            first = datetime.now(UTC).isoformat(timespec="milliseconds")
         note = {
+            "registered": first,
             "ref": ref.model_dump(mode="json"),
             "assumed": [one.model_dump(mode="json") for one in assumed],
-        }
+        } | ({"kept_for": use} if use else {})
         write_whole(folder.parent / "table.json", canonical(note))
 
     @contextlib.contextmanager

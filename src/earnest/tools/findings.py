@@ -100,7 +100,9 @@ class _Submission(Arguments):
     where: str = Field(
         default="", description="For an anomaly, or a share: which rows, such as: age > 120"
     )
-    count: int | None = Field(default=None, ge=0, description="For an anomaly: how many rows.")
+    count: int | None = Field(
+        default=None, ge=0, lt=2**53, description="For an anomaly: how many rows."
+    )
     given: tuple[str, ...] = Field(
         default=(), description="For a rule: the columns that it reads, the outcome not among them."
     )

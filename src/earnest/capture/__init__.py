@@ -1,0 +1,1 @@
+"""What other agents did and concluded: their transcripts, copied, redacted, read."""

@@ -1,0 +1,52 @@
+"""Options that several verbs take."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def count(text: str) -> int:
+    """Read a number of findings."""
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of findings")
+    return int(text)
+
+
+def table_options(verb: argparse.ArgumentParser) -> None:
+    """Add the options that say how a file becomes a table."""
+    verb.add_argument(
+        "--design",
+        default="",
+        metavar="DESIGN",
+        help="iid, grouped:COL or time:COL (default: guessed, and said)",
+    )
+    verb.add_argument(
+        "--seal",
+        type=float,
+        default=0.4,
+        metavar="SHARE",
+        help="share of rows kept sealed for verification (default: 0.4)",
+    )
+    verb.add_argument("--key", default="", metavar="COL", help="column that names a row")
+    verb.add_argument(
+        "--read",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="say of a file what it doesn't: dates=day-first or month-first, decimal=point or "
+        "comma, encoding=NAME, sheet=NAME. May be given more than once",
+    )
+
+
+def common(verb: argparse.ArgumentParser, name: str) -> None:
+    """Add what every verb takes, and say which verb it is."""
+    verb.set_defaults(verb=name)
+    verb.add_argument(
+        "--home",
+        type=Path,
+        default=None,
+        metavar="DIR",
+        help="where ledger, runs and models lie (default: $EARNEST_HOME)",
+    )
+    verb.add_argument("--json", action="store_true", help="print one JSON document")

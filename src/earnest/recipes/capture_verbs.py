@@ -1,0 +1,249 @@
+"""`earnest capture`: other agents' sessions, secrets taken out, and what is to be found in them.
+
+What they say is data: it is printed in one line each, with what does not show written out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import stat
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from earnest.core.canon import digest
+from earnest.core.errors import UsageError
+from earnest.core.home import Home
+from earnest.core.protocols import Progress
+from earnest.core.quoted import NOTICE, plain
+from earnest.recipes.answer import Answer
+from earnest.recipes.stated import Handed, hand_in_quietly, told
+
+if TYPE_CHECKING:
+    from earnest.capture.candidates import Candidate
+    from earnest.capture.store import Captured
+    from earnest.capture.sweep import Importer
+
+
+def capture(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
+    """`capture …`."""
+    if options.hook:
+        raise UsageError(
+            "--hook stands first, and takes --import and --home",
+            mend="earnest capture --hook < EVENT",
+        )
+    if options.what in ("show", "forget") and not options.session:
+        raise UsageError(f"{options.what} which session?", mend="name one of: earnest capture list")
+    act = {"list": _list, "show": _show, "conduct": _conduct, "forget": _forget}
+    return act.get(options.what, _new)(options, home, say)
+
+
+def _shown(value: Any) -> Any:
+    """Return a JSON value, each text of it in one line."""
+    from earnest.capture.lenient import mapped
+
+    return mapped(value, plain)
+
+
+def _document(**parts: Any) -> dict[str, Any]:
+    shown: dict[str, Any] = _shown(parts)
+    return {"version": 1, "notice": NOTICE, **shown}
+
+
+def _counted(redacted: Mapping[str, int]) -> str:
+    return ", ".join(f"{number} {kind}" for kind, number in sorted(redacted.items())) or "nothing"
+
+
+def _new(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
+    from earnest.capture.formats import is_format
+    from earnest.capture.sweep import Importer, agents_folders
+
+    form = "" if options.format == "auto" else options.format
+    if form and not is_format(form):
+        raise UsageError(f"no format {form!r}", mend="earnest capture --help lists them")
+    importer = Importer(home.root, dry=options.dry_run)
+    if options.source:
+        for path in options.source:
+            importer.named(path, form, say)
+    elif options.spooled:
+        importer.spooled(say)
+    else:
+        importer.sweep(agents_folders(), say)
+    total: Counter[str] = Counter()
+    for took in importer.took:
+        total.update(took.redacted)
+    handed = [] if options.dry_run or options.no_submit else _handed_in(home, importer, say)
+    lines = sum(took.lines for took in importer.took)
+    verb = "would capture" if options.dry_run else "captured"
+    words = [f"{verb} {lines:,} lines of {len({took.id for took in importer.took}):,} sessions"]
+    words.append(f"redacted: {_counted(total)}")
+    for took in importer.took[:100]:
+        words.append(f"  {took.id}  {took.lines:>8,} lines  {took.format:<12} {plain(took.path)}")
+        if took.waiting:
+            words.append(f"    {took.waiting:,} bytes of an unfinished line wait")
+    words += [f"left out: {plain(one)}" for one in importer.left_out]
+    words += [
+        f"handed in for {one.session}: {one.finding or 'refused: ' + one.problem}" for one in handed
+    ]
+    document = _document(
+        dry_run=options.dry_run,
+        captured=[took.row() for took in importer.took],
+        redacted=dict(sorted(total.items())),
+        left_out=importer.left_out,
+        handed_in=told(handed),
+    )
+    return 0, document, "\n".join(words)
+
+
+def _handed_in(home: Home, importer: Importer, say: Progress) -> list[Handed]:
+    """Hand in what the sessions of this import stated."""
+    names = dict.fromkeys(took.id for took in importer.took)
+    return hand_in_quietly(home, [importer.store.find(name) for name in names], say)
+
+
+def _row(one: Captured) -> dict[str, Any]:
+    about = one.about
+    names = ("format", "path", "session_id", "cwd", "parent", "agent", "model", "member")
+    told = {name: str(about.get(name, "")) for name in names}
+    return {"id": one.id, **told, **one.counts(), "forgotten": one.forgotten}
+
+
+def _list(options: argparse.Namespace, home: Home, say: Progress) -> Answer:  # noqa: ARG001
+    from earnest.capture.store import Store
+
+    rows = [_row(one) for one in Store(home.root).all()]
+    shown = rows[-options.limit :] if options.limit else rows
+    words = [
+        f"  {row['id']}  {row['lines']:>8,} lines  {row['format']:<12} "
+        f"{plain(row['session_id'] or row['path'])}"
+        + (f"  (sub-agent of {row['parent']})" if row["parent"] else "")
+        + ("  FORGOTTEN" if row["forgotten"] else "")
+        for row in shown
+    ]
+    left = len(rows) - len(shown)
+    words += [f"  and {left:,} more: --limit 0"] if left else []
+    return 0, _document(sessions=shown, total=len(rows)), "\n".join(words) or "  nothing captured"
+
+
+def _show(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
+    from earnest.capture.candidates import candidates
+    from earnest.capture.conduct import conduct
+    from earnest.capture.stated import stated_findings
+    from earnest.capture.store import Store
+
+    one = Store(home.root).find(options.session)
+    session = one.session()
+    found: Sequence[Candidate] = candidates(session)
+    if options.model:
+        found = _read_by(options.model, home, found, say)
+    stated, signals = stated_findings(session), list(conduct(session.turns()))
+    row = _row(one)
+    told = [
+        {**candidate.row(), "tables": _named(home, candidate.files, session.cwd)}
+        for candidate in found
+    ]
+    words = [
+        f"{row['id']}  {row['format']}  {plain(row['session_id'])}  {plain(row['path'])}",
+        f"{row['lines']:,} lines, {row['bytes']:,} bytes; redacted: {_counted(row['redacted'])}",
+        f"\n{len(found)} conclusions, all unverified:",
+        *(f"  line {candidate.line}: {plain(candidate.statement)}" for candidate in found),
+        f"\n{len(stated)} findings stated for Earnest:",
+        *(f"  {plain(str(finding.get('prose') or finding['kind']))}" for finding in stated),
+        f"\n{len(signals)} things to look at (no verdicts):",
+        *(
+            f"  line {each.line}: {each.kind}: {plain(each.quote)} ({plain(each.why)})"
+            for each in signals
+        ),
+    ]
+    document = _document(
+        session=row,
+        candidates=told,
+        stated=stated,
+        attempts=[_attempt(each) for each in signals],
+    )
+    return 0, document, "\n".join(words)
+
+
+def _attempt(signal: Any) -> dict[str, Any]:
+    return {name: getattr(signal, name) for name in ("kind", "line", "quote", "why", "agent")}
+
+
+def _read_by(
+    spec: str, home: Home, found: Sequence[Candidate], say: Progress
+) -> Sequence[Candidate]:
+    """Let a model read a typed claim in each conclusion; those it fails at stay as they were."""
+    from earnest.capture.propose import proposed
+    from earnest.core.errors import ModelError
+    from earnest.models.choose import open_model
+    from earnest.tasks.registry import Registry
+
+    model, tables = open_model(spec), Registry(home).list()
+    if model.speaks is None:
+        raise UsageError(f"{spec} is no language model", mend="name one: --model openai:NAME")
+    read = []
+    for candidate in found:
+        try:
+            read.append(proposed(candidate, model, tables))
+        except ModelError as error:
+            say(f"not read: {error}")
+            read.append(candidate)
+    return read
+
+
+def _named(home: Home, files: Sequence[str], cwd: str) -> list[dict[str, str]]:
+    """Return the registered tables that files are the visible rows of, or have the names of."""
+    from earnest.tasks.registry import Registry, table_name
+
+    registry = Registry(home)
+    found = []
+    for ref in registry.list():
+        visible = registry.visible(ref.table) / f"{ref.name}.csv"
+        by = [
+            "content" if _same(Path(cwd, one), visible, ref.visible) else "name"
+            for one in files
+            if _same(Path(cwd, one), visible, ref.visible) or table_name(Path(one)) == ref.name
+        ]
+        if by:
+            found.append({"name": ref.name, "table": ref.table, "by": min(by)})
+    return found
+
+
+def _same(path: Path, visible: Path, digested: str) -> bool:
+    """Say whether a file holds a table's visible rows; only one of the same size is read."""
+    try:
+        told = path.lstat()
+        if not stat.S_ISREG(told.st_mode) or told.st_size != visible.stat().st_size:
+            return False
+        return digest(path.read_bytes()) == digested
+    except (OSError, ValueError):
+        return False
+
+
+def _conduct(options: argparse.Namespace, home: Home, say: Progress) -> Answer:  # noqa: ARG001
+    from earnest.capture.conduct import conduct
+    from earnest.capture.store import Store
+
+    store = Store(home.root)
+    chosen = [store.find(options.session)] if options.session else store.all()
+    rows = [
+        {"session": one.id, **_attempt(each)}
+        for one in chosen
+        for each in conduct(one.session().turns())
+    ]
+    shown = rows[-options.limit :] if options.limit else rows
+    words = [f"{len(rows)} things to look at (no verdicts):"]
+    words += [
+        f"  {row['session']} line {row['line']}: {row['kind']}: {plain(row['quote'])} "
+        f"({plain(row['why'])})"
+        for row in shown
+    ]
+    return 0, _document(attempts=shown, total=len(rows)), "\n".join(words)
+
+
+def _forget(options: argparse.Namespace, home: Home, say: Progress) -> Answer:  # noqa: ARG001
+    from earnest.capture.store import Store
+
+    one = Store(home.root).find(options.session)
+    one.forget()
+    return 0, _document(forgotten=one.id), f"forgotten: {one.id}"
