@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -505,52 +504,6 @@ def test_ctrl_c_ends_it_at_once(home):
         server.send_signal(signal.SIGINT)
         assert server.wait(timeout=10) == 130
         assert server.stderr.read().decode().startswith("earnest: interrupted")
-
-
-def of_home(home):
-    """The processes that have this home in their command line."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            if str(home.root).encode() in path.read_bytes():
-                found.append(path.parent.name)
-    return found
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("how", ["ctrl-c", "end of input"])
-def test_it_ends_at_once_while_a_script_runs(home, how, tmp_path):
-    own = Home(tmp_path / "home")
-    (own.root / "secret.key").write_bytes(b"s" * 32)
-    frame = pd.DataFrame({"weight": range(100), "torque0": range(100)}).astype(str)
-    Registry(own).seal_frame(frame, "engines", design="iid")
-    with subprocess.Popen(
-        command(own),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment(),
-    ) as server:
-        asked = claim(script="while True: pass")
-        lines = [
-            message(1, "ping"),
-            message(2, "tools/call", name="submit_finding", arguments=asked),
-        ]
-        server.stdin.write(b"\n".join(lines) + b"\n")
-        server.stdin.flush()
-        assert server.stderr.readline() == b"opening the sandbox\n"
-        time.sleep(10)
-        if how == "ctrl-c":
-            server.send_signal(signal.SIGINT)
-        else:
-            server.stdin.close()
-        try:
-            assert server.wait(timeout=6) == (130 if how == "ctrl-c" else 0)
-        finally:
-            server.kill()
-        assert server.stderr.readline() == b"opening the sandbox\n"
-    time.sleep(1)
-    assert of_home(own) == []
 
 
 def test_without_its_package_it_says_what_to_install(home):
