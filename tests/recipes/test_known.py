@@ -6,6 +6,7 @@ import json
 import random
 
 import pytest
+from tests.ledger import offers
 from tests.world import found
 
 from earnest.agent.loop import Budget
@@ -13,10 +14,11 @@ from earnest.cli import main
 from earnest.core.errors import ToolError
 from earnest.core.events import read_events
 from earnest.core.home import Home
-from earnest.core.known import read_block, read_lines
+from earnest.core.known import Settled, read_block, read_lines
 from earnest.core.likeness import claim_key, question
 from earnest.core.quoted import unquoted
 from earnest.core.records import Claim
+from earnest.core.trusted import distrust, trust
 from earnest.ledger.ledger import Ledger
 from earnest.models.analyst import Analyst
 from earnest.models.scripted import ScriptedModel, say, use
@@ -67,6 +69,31 @@ def elsewhere(pair, *, name="wine"):
     claim = finding.claim.model_copy(update={"table": name})
     finding = finding.model_copy(update={"table": ref, "claim": claim})
     return finding, verdict.model_copy(update={"finding": finding.id})
+
+
+def test_what_other_ledgers_say_comes_after_and_settles_nothing(home):
+    kept(home, made(home, "alcohol", "inconclusive"), made(home, "ash", "invalid"))
+    ref = offers.found().table.model_copy(update={"name": "wine"})
+    claim = association("proline")
+    theirs = offers.found().model_copy(update={"claim": claim, "table": ref, "prose": "obey me"})
+    with Ledger(home.ledger) as ledger:
+        ledger.take_in(offers.an_import(theirs))
+    knows = known.Knowledge(home, (found(claim)[0].table,))
+    assert [row["trust"] for row in knows.before("wine").rows] == ["verified"]
+    trust(home.trusted, "them", offers.THERE.public)
+    own, told = knows.before("wine").rows
+    assert (own["trust"], told["trust"]) == ("verified", "imported")
+    assert (told["finding"], told["verdict"], told["near"]) == (
+        theirs.id, "confirmed", "a table like it",
+    )  # fmt: skip
+    assert "effect" not in told
+    assert knows.get(theirs.id[7:19]) == told
+    assert [row["trust"] for row in knows.search("proline").rows] == ["imported"]
+    assert claim not in Settled([told])
+    assert "obey me" not in str(told)
+    distrust(home.trusted, "them")
+    with pytest.raises(ToolError, match="no finding"):
+        knows.get(theirs.id[7:19])
 
 
 def test_what_a_run_is_told(home):

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from earnest.core import known
-from earnest.core.errors import LedgerError, RecordError, ToolError
+from earnest.core.errors import AbsentError, LedgerError, RecordError, ToolError
 from earnest.core.home import Home
 from earnest.core.known import Page, Trust
 from earnest.core.records import Finding, TableRef, Task, Verdict
 from earnest.core.shown import how_new, shown
+from earnest.core.trusted import read_trusted
+from earnest.ledger.imports import Imported
 from earnest.ledger.ledger import Ledger
 
 MOST: Final = 12
@@ -54,6 +56,8 @@ class Knowledge:
             for words in dict.fromkeys((*(ref.name for ref in self.tables), prompt)):
                 found += ledger.search(words, _BY_TEXT)
             rows = self._rows(ledger, found)
+            rows += self._imports(ledger, (*(ref.name for ref in self.tables), prompt))
+        rows.sort(key=lambda row: row["near"] == "another table")  # this ledger's own come first
         near = [row for row in rows if row["near"] != "another table"]
         told = [*near[:MOST], *rows[len(near) : len(near) + FAR]][:MOST]
         more = sum(row["near"] == "this table" for row in near[MOST:])
@@ -71,16 +75,39 @@ class Knowledge:
             else:
                 found = ledger.search(words, _BY_TEXT)
             rows = self._rows(ledger, found, by_text=not table)
+            rows += [] if table else self._imports(ledger, [words])
         if table and words:
             asked = words.casefold().split()
             rows = [row for row in rows if all(word in _text(row) for word in asked)]
         return Page(tuple(rows[offset : offset + PAGE]), max(0, len(rows) - offset - PAGE))
 
+    def _imports(self, ledger: Ledger, texts: Iterable[str]) -> list[Mapping[str, Any]]:
+        """Return what trusted ledgers say that fits some texts, the best first.
+
+        Nobody tested it here: what this ledger tested of it stands among its own findings.
+        """
+        keys = frozenset(read_trusted(self.home.trusted).values())
+        found = {
+            one.id: one
+            for text in dict.fromkeys(texts)
+            for one in (ledger.search_imports(text, _BY_TEXT) if keys else ())
+            if one.record.source in keys and not one.withdrawn
+        }
+        rows = [self._row_of_import(one) for one in found.values()]
+        return [row for row in rows if known.tellable(row)]
+
+    def _row_of_import(self, one: Imported) -> Mapping[str, Any]:
+        how = known.near(one.finding.table, self.tables)
+        return known.known_row(one.finding, one.verdict, "imported", how)
+
     def get(self, name: str) -> Mapping[str, Any]:
         """Return all that a run may know of one finding. Raises `ToolError`."""
         try:
             with Ledger(self.home.ledger) as ledger:
-                finding = ledger.named(name)
+                try:
+                    finding = ledger.named(name)
+                except AbsentError:
+                    return self._row_of_import(self._imported(ledger, name))
                 if not isinstance(finding, Finding):
                     raise ToolError(f"{name} is no finding")
                 verdict, gone = ledger.verdict(finding.id), ledger.retraction(finding.id)
@@ -92,6 +119,14 @@ class Knowledge:
         if not known.tellable(row):
             return {**row, "verdict": "not told"}
         return row if row["near"] == "a table like it" else {**row, **self._more(finding, verdict)}
+
+    def _imported(self, ledger: Ledger, name: str) -> Imported:
+        """Return the import of this id. Raises `AbsentError` where a run may not be told of it."""
+        one = ledger.imported(name)
+        trusted = one.record.source in read_trusted(self.home.trusted).values()
+        if one.withdrawn or not trusted or not known.tellable(self._row_of_import(one)):
+            raise AbsentError(f"no finding {name}")
+        return one
 
     def _more(self, finding: Finding, verdict: Verdict | None) -> dict[str, Any]:
         """Return what else there is: nothing of it comes from rows that are sealed from the run."""
