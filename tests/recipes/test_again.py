@@ -172,6 +172,7 @@ def test_what_its_own_script_does_not_bear_out_is_noted(home, first, capsys, tmp
     assert "again: on 2" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_table_without_its_columns_is_told(home, first, capsys, tmp_path):
     finding, _ = first(table(tmp_path, "first", 0.6, 15, rows=60), LITTLE)
     other = tmp_path / "other.csv"
@@ -180,6 +181,7 @@ def test_a_table_without_its_columns_is_told(home, first, capsys, tmp_path):
     assert "other can't test it: the table first has no column 'y'" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_what_is_said_of_the_rows_at_hand_is_reproduced_on_others(home, first, capsys, tmp_path):
     about = {"kind": "value", "table": "first", "outcome": "y", "direction": "equal"}
     one = {**about, "statistic": "mean", "value": 0.0, "value_tolerance": 0.5}
@@ -191,6 +193,7 @@ def test_what_is_said_of_the_rows_at_hand_is_reproduced_on_others(home, first, c
     assert told["verdict"] == "reproduced"
 
 
+@pytest.mark.slow
 def test_a_series_goes_on_under_another_name(home, first, capsys, tmp_path):
     def series(name, start, count, seed):
         rng = np.random.default_rng(seed)
