@@ -16,6 +16,8 @@ import pandas as pd
 import pytest
 
 from earnest.agent.prompt import RULES, opening
+from earnest.capture.candidates import Candidate
+from earnest.capture.propose import proposed
 from earnest.core import closed_book
 from earnest.core.canon import digest
 from earnest.core.errors import ToolError
@@ -122,6 +124,23 @@ def test_what_the_ledger_knows(home, mark):
     said = block(Page((known_row(*pair, "verified", "another table"),), 1))
     assert list(wrongs(said)) == []
     assert inside(said).count(mark) >= 2  # its table, its sentence
+
+
+# A captured session
+
+
+@pytest.mark.parametrize("mark", TEXTS)
+def test_what_a_model_reads_of_a_captured_session(mark):
+    text = TEXTS[mark]
+    ref = TableRef(
+        name=text, table=digest(b"t"), visible=digest(b"v"), design="iid", rows=9, columns=(text,)
+    )
+    model = Recorder([say(text)])
+    candidate = Candidate(session=text, turn=0, line=1, statement=text, agent=text)
+    assert proposed(candidate, model, [ref]) == candidate
+    ((message,),) = model.given
+    assert list(wrongs(message.content)) == []
+    assert inside(message.content).count(mark) >= 3  # a table's name, its column, the statement
 
 
 # A run

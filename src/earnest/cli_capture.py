@@ -71,6 +71,11 @@ def _ways(verb: argparse.ArgumentParser) -> None:
         help="for an agent's program: spool what is new of the transcript that the event on "
         "standard input names, and return; must stand first. With --import, an import is started",
     )
+    verb.add_argument(
+        "--rerun",
+        action="store_true",
+        help="with show: run the scripts again, in a jail, whose table is registered here",
+    )
     verb.add_argument("--import", dest="then", action="store_true", help=argparse.SUPPRESS)
     verb.add_argument(
         "--model",

@@ -6,6 +6,7 @@ What they say is data: it is printed in one line each, with what does not show w
 from __future__ import annotations
 
 import argparse
+import contextlib
 import stat
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -143,11 +144,13 @@ def _show(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
         {**candidate.row(), "tables": _named(home, candidate.files, session.cwd)}
         for candidate in found
     ]
+    if options.rerun:
+        _run_again(home, found, told, say)
     words = [
         f"{row['id']}  {row['format']}  {plain(row['session_id'])}  {plain(row['path'])}",
         f"{row['lines']:,} lines, {row['bytes']:,} bytes; redacted: {_counted(row['redacted'])}",
         f"\n{len(found)} conclusions, all unverified:",
-        *(f"  line {candidate.line}: {plain(candidate.statement)}" for candidate in found),
+        *(_line(candidate, each.get("rerun")) for candidate, each in zip(found, told, strict=True)),
         f"\n{len(stated)} findings stated for Earnest:",
         *(f"  {plain(str(finding.get('prose') or finding['kind']))}" for finding in stated),
         f"\n{len(signals)} things to look at (no verdicts):",
@@ -163,6 +166,29 @@ def _show(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
         attempts=[_attempt(each) for each in signals],
     )
     return 0, document, "\n".join(words)
+
+
+def _line(candidate: Candidate, again: Mapping[str, Any] | None) -> str:
+    why = f" ({plain(again['why'])})" if again and again["why"] else ""
+    said = f": run again here, {again['word']}{why}" if again else ""
+    return f"  line {candidate.line}: {plain(candidate.statement)}{said}"
+
+
+def _run_again(
+    home: Home, found: Sequence[Candidate], rows: Sequence[dict[str, Any]], say: Progress
+) -> None:
+    """Run the scripts again whose table is here; put what came of it into the rows."""
+    from earnest.recipes.rerun import at_hand, rerun
+    from earnest.sandbox.choose import open_sandbox
+
+    wanted = [(one, row, at_hand(one, row["tables"])) for one, row in zip(found, rows, strict=True)]
+    if not any(table for _, _, table in wanted):
+        say("no conclusion has its script and its table at hand")
+        return
+    with contextlib.closing(open_sandbox(home.images)) as sandbox:
+        for one, row, table in wanted:
+            if table:
+                row["rerun"] = rerun(home, one, table, sandbox)
 
 
 def _attempt(signal: Any) -> dict[str, Any]:
