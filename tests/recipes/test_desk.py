@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from tests.ledger.recount import Recount
 
 from earnest.core.errors import QuotaError, ToolError
+from earnest.core.evidence import evidence_job
 from earnest.core.home import Home
 from earnest.core.records import Finding, TableRef, Task
 from earnest.core.sign import KeyFolder
@@ -27,7 +28,7 @@ from earnest.recipes import apart
 from earnest.recipes.desk import OutsideDesk, submission
 from earnest.recipes.desk_asked import find_table
 from earnest.recipes.desk_batches import Batches, Sitting
-from earnest.recipes.quota import Quota
+from earnest.recipes.quota import Meter, Quota
 from earnest.recipes.research import to_test
 from earnest.tasks.registry import Registry
 
@@ -447,3 +448,31 @@ def test_what_is_offered_says_what_the_tool_takes():
     assert {"table", "script", "supports", "saw_all", "model"} <= set(offered["properties"])
     assert "Never a path" in offered["properties"]["table"]["description"]
     assert "saw_all" not in json.dumps(offered["required"])
+
+
+SPINS = """
+import os, sys, time
+children = [os.fork() for _ in range(2)]
+if 0 in children:
+    until = time.process_time() + 1.0
+    while time.process_time() < until:
+        pass
+    os._exit(0)
+for child in children:
+    os.waitpid(child, 0)
+"""
+
+
+def test_a_script_pays_for_the_cpu_of_its_children(sandbox, tmp_path):
+    meter = Meter()
+    result = meter.watch(sandbox).run(evidence_job(SPINS.encode(), tmp_path, 1))
+    assert result.cpu_s == meter.cpu_s == meter.seconds
+    assert 0.9 < meter.seconds < 20
+
+
+def test_by_the_clock_where_that_is_more(home):
+    quota = Quota(home, seconds=0.05)
+    with quota.charged("p") as meter, meter.running():
+        time.sleep(0.1)
+    with pytest.raises(QuotaError, match="seconds an hour"):
+        quota.begin("p")

@@ -74,7 +74,8 @@ class Result:
     """How a job ended.
 
     `ended` is `exit` where the program ended by itself (see `status`), else what ended it.
-    `files`: the workspace's regular files afterwards, links and special files left out.
+    `files`: the workspace's regular files afterwards, links and special files left out. `cpu_s`:
+    what it and the children that it waited for used, where its jail could say; else 0.
     """
 
     ended: Literal["exit", "signal", "timeout", "too-much"]
@@ -84,6 +85,7 @@ class Result:
     files: Mapping[str, bytes]
     wall_s: float
     truncated: bool = False
+    cpu_s: float = 0.0
 
     @property
     def ok(self) -> bool:

@@ -37,7 +37,7 @@ from earnest.recipes.desk_asked import (
     task_of,
 )
 from earnest.recipes.desk_batches import Batches, Sitting, locked
-from earnest.recipes.quota import Quota
+from earnest.recipes.quota import Meter, Quota
 from earnest.tasks.registry import Registry
 
 if TYPE_CHECKING:
@@ -125,12 +125,9 @@ class OutsideDesk:
             if name in sitting.before:
                 return self._known(sitting, name)
             require_room(sitting)
-        attempt, began = self.quota.begin(principal), time.monotonic()
-        try:
-            author = Author(principal=principal, model=plain(model)[:NAME] or "unknown")
-            made = self._tried(sitting, ref, asked, author, saw_all=saw_all)
-        finally:
-            self.quota.end(principal, attempt, time.monotonic() - began)
+        author = Author(principal=principal, model=plain(model)[:NAME] or "unknown")
+        with self.quota.charged(principal) as meter:
+            made = self._tried(sitting, ref, asked, author, meter, saw_all=saw_all)
         return self._queued(principal, session, name, made, saw_all=saw_all)
 
     def settle(self, principal: str, session: str) -> None:
@@ -182,6 +179,7 @@ class OutsideDesk:
         ref: TableRef | None,
         asked: Mapping[str, Any],
         author: Author,
+        meter: Meter,
         *,
         saw_all: bool,
     ) -> Finding:
@@ -194,8 +192,9 @@ class OutsideDesk:
         data = Registry(self.home).visible(ref.table) if ref else self.home.tables
         earlier = [one for one in sitting.findings if one.table == (ref or FRESH)]
         submitter = Submitter(task, sitting.run, author, saw)
-        tool = SubmitFinding(submitter, sandbox, self.home.blobs, data, earlier)
-        with self._in_turn():
+        metered = meter.watch(sandbox)
+        tool = SubmitFinding(submitter, metered, self.home.blobs, data, earlier)
+        with self._in_turn(), meter.running():
             made = tool.call(asked)
         return Finding.from_body(made.data["finding"])
 

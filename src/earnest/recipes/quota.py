@@ -1,13 +1,18 @@
 """What a principal may ask of this machine in an hour: submissions, and seconds of its scripts.
 
 It is kept on disk, so that it holds across restarts and for all processes of a home. Seconds are
-those that a script ran for (wall). An attempt counts as it begins; what it took, once it ends: so
-scripts that run at the same time may go beyond the limit by what they take, at most a minute each.
+those that trying a submission took, or those of CPU that its jobs used, whichever is more. An
+attempt counts as it begins; what it took, once it ends: so scripts that run at the same time may go
+beyond the limit by what they take, a minute each of every core.
+
+Not covered: CPU of children that a script does not wait for, and of rules, beyond the time it took.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,10 +20,56 @@ from typing import Final
 from earnest.core.canon import canonical, digest
 from earnest.core.errors import QuotaError
 from earnest.core.home import Home, write_whole
+from earnest.core.jobs import Job, Result
+from earnest.core.protocols import Channel, Sandbox
 from earnest.recipes.desk_batches import locked, read
 
 HOUR_S: Final = 3600.0
 Used = list[tuple[float, float]]
+
+
+class Meter:
+    """What one attempt takes: seconds that it runs, or of CPU that its jobs use."""
+
+    def __init__(self) -> None:
+        self.wall_s = self.cpu_s = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """What it is charged for."""
+        return max(self.wall_s, self.cpu_s)
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Count how long the block takes."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.wall_s += time.monotonic() - began
+
+    def watch(self, sandbox: Sandbox) -> Sandbox:
+        """Return the sandbox as one whose jobs are counted; a line to a job is not."""
+        return _Watched(sandbox, self)
+
+
+class _Watched:
+    """A sandbox, counted. Implements `Sandbox`."""
+
+    def __init__(self, sandbox: Sandbox, meter: Meter) -> None:
+        self.sandbox, self.meter = sandbox, meter
+        self.name, self.isolates = sandbox.name, sandbox.isolates
+
+    def run(self, job: Job) -> Result:
+        result = self.sandbox.run(job)
+        self.meter.cpu_s += result.cpu_s
+        return result
+
+    def open(self, job: Job) -> Channel:
+        return self.sandbox.open(job)
+
+    def close(self) -> None:
+        pass  # it is another's
 
 
 @dataclass(frozen=True)
@@ -69,8 +120,17 @@ class Quota:
                 return at
         return used[-1][0]
 
+    @contextlib.contextmanager
+    def charged(self, principal: str) -> Iterator[Meter]:
+        """Count an attempt, and what the block's meter says that it took. Raises `QuotaError`."""
+        attempt, meter = self.begin(principal), Meter()
+        try:
+            yield meter
+        finally:
+            self.end(principal, attempt, meter.seconds)
+
     def end(self, principal: str, attempt: float, took_s: float) -> None:
-        """Note how long an attempt's script ran."""
+        """Note how many seconds an attempt took."""
         path = self._file(principal)
         with locked(path.with_suffix(".lock")):
             used = self._used(path, time.time())

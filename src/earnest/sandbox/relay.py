@@ -303,4 +303,5 @@ class Relay:
             files=dict(self._files) if self._job.collect else {},
             wall_s=self._ended_at - self._start,
             truncated=self._truncated,
+            cpu_s=self._end[2] if self._end else 0.0,
         )

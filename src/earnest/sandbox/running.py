@@ -347,4 +347,5 @@ class Running:
             files=collected.files,
             wall_s=self._ended_at - self._start,
             truncated=self._truncated,
+            cpu_s=self._report.cpu_s if self._report else 0.0,
         )
