@@ -167,6 +167,8 @@ def _researched(
 
 
 def _told(home: Home, task: Task, outcome: Any) -> Answer:
+    from earnest.recipes.known import KNEW
+
     result, found = outcome.result, outcome.findings
     report = run_report(
         home, outcome.run, task.prompt, result.final, result.status, found, task.tables
@@ -181,7 +183,9 @@ def _told(home: Home, task: Task, outcome: Any) -> Answer:
         "assumed": _assumed(home, task.tables),
     }
     reason = f" ({result.reason})" if result.reason else ""
-    words = f"{result.status}{reason}: {spoken(found)}\n{_lines(found)}\nreport: {report}"
+    known = len(task.metadata.get(KNEW, "").split())
+    more = f"\n{known} findings were known before it: earnest findings list" if known else ""
+    words = f"{result.status}{reason}: {spoken(found)}\n{_lines(found)}{more}\nreport: {report}"
     return int(result.status != "done"), document, words
 
 
