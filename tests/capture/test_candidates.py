@@ -215,7 +215,8 @@ def test_a_statement_can_not_speak_to_the_model():
     (one,) = candidates(session(bash("x", "12.5"), says(hostile.replace("\u2028", " \u2028"))))[:1]
     model = Answers("{}")
     assert proposed(one, model, [TABLE]).claim is None
-    quoted = model.asked.partition("[data from")[2].splitlines()[1:]
+    quoted = model.asked.partition("[data from an agent's session")[2].splitlines()[1:]
+    assert len(quoted) == 1
     assert all(line.startswith("| ") for line in quoted if line)
 
 
