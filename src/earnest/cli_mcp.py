@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any, Final
 
-from earnest.cli_options import common, count
+from earnest.cli_options import common, count, quota_options
 
 TOKEN: Final = "EARNEST_MCP_TOKEN"  # noqa: S105 (the variable's name, no token)
 _EPILOG: Final = f"""\
@@ -30,20 +30,7 @@ def add_mcp(verbs: Any) -> None:
         "--port", type=int, default=8765, metavar="N", help="default: 8765; 0: a free one"
     )
     verb.add_argument("--token-file", type=Path, metavar="FILE", help="holds the bearer token")
-    verb.add_argument(
-        "--per-hour",
-        type=count,
-        default=240,
-        metavar="N",
-        help="most submissions of a principal in an hour (default: 240)",
-    )
-    verb.add_argument(
-        "--script-seconds",
-        type=count,
-        default=1800,
-        metavar="N",
-        help="for how long a principal's scripts may run in an hour (default: 1800)",
-    )
+    quota_options(verb)
     verb.add_argument(
         "--pause",
         type=count,

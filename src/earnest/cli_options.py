@@ -50,3 +50,22 @@ def common(verb: argparse.ArgumentParser, name: str) -> None:
         help="where ledger, runs and models lie (default: $EARNEST_HOME)",
     )
     verb.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+def quota_options(verb: argparse.ArgumentParser) -> None:
+    """Add the limits of what agents outside may submit."""
+    verb.add_argument(
+        "--per-hour",
+        type=count,
+        default=240,
+        metavar="N",
+        help="most submissions of a principal in an hour (default: 240)",
+    )
+    verb.add_argument(
+        "--script-seconds",
+        type=count,
+        default=1800,
+        metavar="N",
+        help="seconds, of CPU or by the clock, that a principal's scripts may take in an hour "
+        "(default: 1800)",
+    )

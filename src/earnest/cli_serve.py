@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any, Final
 
-from earnest.cli_options import common, count
+from earnest.cli_options import common, quota_options
 
 PORT: Final = 8766
 _SERVE: Final = """\
@@ -59,20 +59,7 @@ def add_serve(verbs: Any) -> None:
         help="a reverse proxy at this address (default: 127.0.0.1) speaks TLS for it: what it says "
         "of its clients' addresses is believed",
     )
-    verb.add_argument(
-        "--per-hour",
-        type=count,
-        default=240,
-        metavar="N",
-        help="most submissions of a principal in an hour (default: 240)",
-    )
-    verb.add_argument(
-        "--script-seconds",
-        type=count,
-        default=1800,
-        metavar="N",
-        help="for how long a principal's scripts may run in an hour (default: 1800)",
-    )
+    quota_options(verb)
     common(verb, "serve")
     _add_token(verbs)
 

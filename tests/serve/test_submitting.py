@@ -19,7 +19,6 @@ from earnest.serve.answers import Answers
 from earnest.serve.api import Served, create_app
 from earnest.serve.door import Limits
 from earnest.serve.submitting import Intake
-from earnest.serve.tokens import TokenStore
 from earnest.tasks.registry import Registry
 
 
@@ -35,20 +34,6 @@ def home(tmp_path_factory):
     (home.root / "secret.key").write_bytes(b"s" * 32)  # rows and draws are the same each time
     Registry(home).seal_frame(text_cells(frame(1)), "first", design="iid")
     return home
-
-
-@pytest.fixture
-def tokens(home):
-    return TokenStore(home.tokens)
-
-
-@pytest.fixture
-def bearer(tokens):
-    def made(*scopes, **more):
-        secret, _ = tokens.create(f"token-{len(tokens.tokens())}", scopes, **more)
-        return {"Authorization": f"Bearer {secret}"}
-
-    return made
 
 
 def app(home, tokens, desk, **settings):

@@ -18,7 +18,7 @@ from earnest.core.claims import sentence
 from earnest.core.errors import EarnestError
 from earnest.core.likeness import claim_key, question
 from earnest.core.quoted import json_line, marked_lines, quoted
-from earnest.core.records import Claim, Finding, TableRef, Verdict
+from earnest.core.records import STANDING, Claim, Finding, TableRef, Verdict
 from earnest.core.shown import brief
 from earnest.core.shown import row as shown_row
 
@@ -27,7 +27,6 @@ Trust = Literal["verified", "imported", "unverified"]
 Near = Literal["this table", "a table like it", "another table"]
 
 SOURCE: Final = "the ledger"
-STANDING: Final = ("confirmed", "replicated")
 _TOLD: Final = {
     "this table": (*STANDING, "refuted", "reproduced", "inconclusive", "queued"),
     "a table like it": STANDING,

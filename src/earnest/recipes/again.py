@@ -26,7 +26,8 @@ from earnest.ledger.ledger import Ledger
 from earnest.recipes import apart, later, research
 from earnest.recipes.answer import Answer
 
-_BORNE_OUT: Final = (*STANDING, "reproduced")
+BORNE_OUT: Final = (*STANDING, "reproduced")
+"""The words with which a claim that is tried again is borne out."""
 
 
 def verify_again(
@@ -71,7 +72,7 @@ def _tested_anew(
     except ToolError as error:
         raise UsageError(f"{new.name} can't test it: {error}", mend=error.mend) from error
     ((_, verdict),) = research.conclude(home, task, [made], say)
-    held = verdict.word in _BORNE_OUT
+    held = verdict.word in BORNE_OUT
     detail = f"on {new.name}, as {made.id}: {verdict.word}"
     check = Check(
         name="again", passed=None if verdict.word == "inconclusive" else held, detail=detail

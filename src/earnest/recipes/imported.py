@@ -26,15 +26,14 @@ from earnest.core.errors import RecordError, ToolError, UnsupportedError, UsageE
 from earnest.core.home import Home
 from earnest.core.protocols import Progress
 from earnest.core.quoted import plain
-from earnest.core.records import STANDING, Exposure, Finding, TableRef, Task, Verdict
+from earnest.core.records import Exposure, Finding, TableRef, Task, Verdict
 from earnest.core.shown import row, shown
 from earnest.ledger.imports import Imported, run_of
 from earnest.ledger.ledger import Ledger
 from earnest.recipes import apart, later, research
+from earnest.recipes.again import BORNE_OUT
 from earnest.recipes.answer import Answer
 from earnest.recipes.imported_rows import imported_row
-
-_BORNE_OUT = (*STANDING, "reproduced")
 
 
 @dataclass(frozen=True)
@@ -202,4 +201,4 @@ def _told(
         lines.append(f"{may.word} here, as {made.id}: {may.reason}")
     else:
         lines.append(f"not borne out here: {plain(why)}")
-    return int(may is None or may.word not in _BORNE_OUT), document, "\n".join(lines)
+    return int(may is None or may.word not in BORNE_OUT), document, "\n".join(lines)

@@ -21,11 +21,11 @@ from typing import Any, Final
 from earnest.core.errors import EarnestError, UsageError
 from earnest.core.events import read_events
 from earnest.core.home import Home
-from earnest.core.known import STANDING, read_lines
+from earnest.core.known import read_lines
 from earnest.core.likeness import claim_key, question
 from earnest.core.machine import machine
 from earnest.core.protocols import Model, Progress, Sandbox
-from earnest.core.records import Finding, TableRef, Verdict
+from earnest.core.records import STANDING, Finding, TableRef, Verdict
 from earnest.ledger.ledger import Ledger
 from earnest.models.analyst import Analyst
 from earnest.models.reader import Reader
