@@ -13,14 +13,13 @@ from typing import Final
 
 from earnest.core.formal import alone, sides
 from earnest.core.likeness import Related, contradict, like, normal
-from earnest.core.records import Claim, Finding, Verdict, Word
+from earnest.core.records import STANDING, Claim, Finding, Verdict, Word
 from earnest.ledger.derive import place, short_key, short_topic, short_topic_under
 from earnest.ledger.search import search
 
 _TOPIC: Final = 100
 _NEAR: Final = 20
 _TOLD: Final = 8
-_STANDING: Final = ("confirmed", "replicated")
 
 
 def related(db: sqlite3.Connection, finding: Finding) -> list[Related]:
@@ -50,7 +49,7 @@ def _relate(finding: Finding, other: Finding, word: Word, found: dict[str, Relat
     if other.id in found:
         return
     how = like(finding.claim, other.claim) if finding.claim.table == other.claim.table else ""
-    if not how or (how == "contradicts" and word not in _STANDING):
+    if not how or (how == "contradicts" and word not in STANDING):
         if not _near(finding, other):
             return
         found[other.id] = Related("near", other.id, word, other.table.name)
