@@ -17,7 +17,8 @@ TURNS = 40
 PROGRAM = """
 import sys
 from pathlib import Path
-from earnest.agent.loop import Budget, run_agent
+from earnest.agent.loop import run_agent
+from earnest.core.budget import Budget
 from earnest.core.canon import digest
 from earnest.core.events import EventLog
 from earnest.core.messages import Message, Observation, ToolCall, ToolSpec

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from earnest.agent.loop import UNKNOWN, Budget, RunResult, run_agent
+from earnest.agent.loop import UNKNOWN, RunResult, run_agent
 from earnest.agent.replay import replay
+from earnest.core.budget import Budget
 from earnest.core.errors import ModelError, ToolError, UsageError
 from earnest.core.events import EventLog, read_events
 from earnest.core.messages import (

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from earnest.agent.loop import Budget, run_agent
+from earnest.agent.loop import run_agent
 from earnest.agent.replay import logged_calls, replay
+from earnest.core.budget import Budget
 from earnest.core.errors import ToolError
 from earnest.core.events import EventLog, read_events
 from earnest.core.messages import Message, Observation, ToolCall, ToolSpec

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from earnest.agent.loop import Budget, RunResult, run_agent
+from earnest.agent.loop import RunResult, run_agent
 from earnest.agent.replay import logged_findings, replay
+from earnest.core.budget import Budget
 from earnest.core.canon import digest
 from earnest.core.errors import ModelError
 from earnest.core.events import EventLog, read_events

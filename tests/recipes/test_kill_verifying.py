@@ -17,7 +17,7 @@ import time
 import pytest
 from tests.ledger.recount import Recount
 
-from earnest.agent.loop import Budget
+from earnest.core.budget import Budget
 from earnest.core.history import Signature
 from earnest.core.home import Home, write_whole
 from earnest.core.records import Allocation, Verdict

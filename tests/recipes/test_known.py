@@ -9,8 +9,8 @@ import pytest
 from tests.ledger import offers
 from tests.world import found
 
-from earnest.agent.loop import Budget
 from earnest.cli import main
+from earnest.core.budget import Budget
 from earnest.core.errors import ToolError
 from earnest.core.events import read_events
 from earnest.core.home import Home

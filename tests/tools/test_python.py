@@ -266,7 +266,8 @@ def test_variables_are_lost_where_no_line_is_kept(
 PROGRAM = """
 import sys
 from pathlib import Path
-from earnest.agent.loop import Budget, run_agent
+from earnest.agent.loop import run_agent
+from earnest.core.budget import Budget
 from earnest.agent.replay import logged_calls
 from earnest.core.canon import digest
 from earnest.core.events import EventLog

@@ -17,6 +17,7 @@ from typing import Any, Final, Literal
 from earnest.agent.atif import agent_step, prompt_step, trajectory
 from earnest.agent.prompt import RULES, opening
 from earnest.agent.replay import State, Turn, replay
+from earnest.core.budget import Budget
 from earnest.core.canon import canonical
 from earnest.core.errors import EarnestError, LackError, LogError, ToolError, UsageError
 from earnest.core.events import EventLog
@@ -36,20 +37,6 @@ UNKNOWN: Final = (
     "not made again. Look at the state of things before you go on."
 )
 NOT_MADE: Final = "This call was not made: "
-
-
-@dataclass(frozen=True)
-class Budget:
-    """What a run may use in all, resumed or not: model turns, seconds, tokens, US dollars.
-
-    None sets no limit. The model's tokens, in and out, count as it reports them; where it does
-    not count, as a quarter of the characters.
-    """
-
-    steps: int = 60
-    wall_s: float = 1800.0
-    tokens: int | None = None
-    cost_usd: float | None = None
 
 
 @dataclass(frozen=True)
@@ -142,10 +129,10 @@ class _Run:
             "tokens": float(self.state.tokens),
             "cost_usd": self.state.cost_usd,
         }
-        for name, limit in asdict(self.budget).items():
+        for name, amount in used.items():
+            limit: float | None = asdict(self.budget)[name]
             if limit is None:
                 continue
-            amount = used[name]
             if amount is None:
                 raise EarnestError(
                     "the model reports no cost, so a cost budget can't be held",
@@ -236,7 +223,8 @@ class _Run:
             return Observation(content=text, failed=True)
         if unknown and not tool.repeatable and not self.ask(call):
             return Observation(content=UNKNOWN, failed=True)
-        if self.stop() or self.spent >= self.budget.wall_s:
+        most = self.budget.wall_s
+        if self.stop() or (most is not None and self.spent >= most):
             return Observation(content=NOT_MADE + "the run is at its end", failed=True)
         try:
             return tool.call(call.arguments)

@@ -81,6 +81,10 @@ class QuotaError(ToolError):
     """A principal has used up what it may ask for, for now; the message says until when."""
 
 
+class BudgetError(ToolError):
+    """A run has used up what it may; the call was not made."""
+
+
 class PredicateError(UsageError, ValueError):
     """A predicate or a subset outside the small language of `earnest.core.predicates`."""
 

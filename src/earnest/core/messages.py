@@ -21,13 +21,25 @@ class ToolCall(Value):
     problem: str = ""
 
 
+class Picture(Value):
+    """A figure: its file's name, its media type (`image/png`), and the blob of its bytes."""
+
+    name: str
+    media: str
+    blob: str
+
+
 class Message(Value):
-    """One message of a conversation; `call` names the tool call that a tool message answers."""
+    """One message of a conversation; `call` names the tool call that a tool message answers.
+
+    `pictures` are shown to models that can see.
+    """
 
     role: Role
     content: str
     calls: tuple[ToolCall, ...] = ()
     call: str = ""
+    pictures: tuple[Picture, ...] = ()
 
 
 class Usage(Value):
@@ -67,4 +79,5 @@ class Observation(Value):
 
     content: str
     failed: bool = False
+    pictures: tuple[Picture, ...] = ()
     data: Mapping[str, Any] = Field(default_factory=dict)

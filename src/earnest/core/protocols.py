@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from earnest.core.acts import Act
 from earnest.core.history import ClosedBook, Style
 from earnest.core.jobs import Job, Result
 from earnest.core.known import Page
@@ -42,6 +43,13 @@ class Tool(Protocol):
 
     spec: ToolSpec
     repeatable: bool
+
+    def acts(self, arguments: Mapping[str, Any]) -> Sequence[Act]:
+        """Say what a call would do; does none of it. None: the guard takes it for unknown.
+
+        Raises `ToolError` where the arguments are wrong.
+        """
+        ...
 
     def call(self, arguments: Mapping[str, Any]) -> Observation:
         """Do it."""

@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache, reduce
 from pathlib import Path
 
-from earnest.agent.loop import Budget, RunResult, run_agent
+from earnest.agent.loop import RunResult, run_agent
 from earnest.agent.replay import logged_calls, logged_findings
+from earnest.core.budget import Budget
 from earnest.core.canon import canonical, parse
 from earnest.core.columns import read_cells
 from earnest.core.errors import UsageError

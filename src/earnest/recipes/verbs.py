@@ -4,37 +4,31 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from collections.abc import Collection, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from earnest.core.claims import sentence
 from earnest.core.errors import UsageError
-from earnest.core.events import read_events
 from earnest.core.home import Home
 from earnest.core.novelty import read_novelty
-from earnest.core.protocols import Model, Progress
-from earnest.core.quoted import plain
-from earnest.core.records import WORDS, Finding, TableRef, Task, Verdict
+from earnest.core.protocols import Progress
+from earnest.core.records import WORDS, Finding
 from earnest.core.shown import brief, how_new, programs, row, shown
 from earnest.recipes.answer import Answer
 from earnest.recipes.bench_verbs import bench as bench
 from earnest.recipes.capture_verbs import capture as capture
-from earnest.recipes.closed_book import whole_cost
 from earnest.recipes.connect_verbs import connect as connect
 from earnest.recipes.imported_rows import import_lines, imports_of, named, show_import
 from earnest.recipes.ledger_verbs import ledger as ledger
 from earnest.recipes.ledger_verbs import retract
 from earnest.recipes.ledger_verbs import verifier as verifier
+from earnest.recipes.listed import assumed, lines, sealed
 from earnest.recipes.mcp_verbs import mcp as mcp
-from earnest.recipes.report import run_report, spoken
+from earnest.recipes.run_verbs import resume as resume
+from earnest.recipes.run_verbs import run as run
+from earnest.recipes.run_verbs import runs as runs
 from earnest.recipes.sandbox_verbs import sandbox as sandbox
 from earnest.recipes.serve_verbs import serve as serve
 from earnest.recipes.serve_verbs import token as token
-
-if TYPE_CHECKING:
-    from earnest.recipes.research import Begun
-
 
 _LISTED = 100
 _FOUND = 20
@@ -42,190 +36,19 @@ _MOST_FOUND = 500
 _ALL = 10_000
 
 
-def _lines(found: Sequence[tuple[Finding, Verdict | None]], retracted: Collection[str] = ()) -> str:
-    """Return findings for a terminal, a line each."""
-    lines = []
-    for finding, verdict in found:
-        told = row(finding, verdict)
-        told["sentence"] = plain(brief(told["sentence"]))
-        if finding.id in retracted:
-            told["sentence"] = f"RETRACTED: {told['sentence']}"
-        effect = "" if told["effect"] is None else f"  (effect {told['effect']:+g})"
-        lines.append(f"  {told['verdict']:<12} {finding.id[7:19]}  {told['sentence']}{effect}")
-    return "\n".join(lines) or "  no findings"
-
-
-def _said(home: Home, refs: Sequence[TableRef], say: Progress, how: str) -> None:
-    """Tell how tables were read: their size, their design, and what was assumed."""
-    from earnest.tasks.registry import Registry
-
-    for ref in refs:
-        say(
-            f"{ref.name}: {ref.rows} visible rows, {len(ref.columns)} columns, "
-            f"design {ref.design} ({how})"
-        )
-        for one in Registry(home).assumed(ref.table):
-            say(f"  {ref.name}: assumed: {one.line()}{f' ({one.count:,})' if one.count else ''}")
-
-
-def _assumed(home: Home, refs: Sequence[TableRef]) -> dict[str, list[dict[str, Any]]]:
-    """Return what was assumed of each table, by its name."""
-    from earnest.tasks.registry import Registry
-
-    return {
-        ref.name: [one.model_dump(mode="json") for one in Registry(home).assumed(ref.table)]
-        for ref in refs
-    }
-
-
-def _sealed(options: argparse.Namespace, home: Home, files: list[Path], say: Progress) -> Any:
-    from earnest.recipes import apart
-    from earnest.tasks.assume import Reading
-
-    refs = apart.seal(
-        home,
-        files,
-        design=options.design,
-        fraction=options.seal,
-        key=options.key,
-        reading=Reading.parse(options.read),
-        progress=say,
-    )
-    _said(home, refs, say, "as given" if options.design else "guessed; set it with --design")
-    return refs
-
-
 def seal(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     """`seal FILE`."""
     from earnest.tasks.registry import Registry
 
-    (ref,) = _sealed(options, home, [options.file], say)
+    (ref,) = sealed(options, home, [options.file], say)
     folder = Registry(home).visible(ref.table)
     document = {
         "version": 1,
         **ref.model_dump(mode="json"),
         "folder": str(folder),
-        "assumed": _assumed(home, [ref])[ref.name],
+        "assumed": assumed(home, [ref])[ref.name],
     }
     return 0, document, f"sealed: {ref.table}\nwhat an agent may see: {folder}"
-
-
-def run(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
-    """`run PROMPT --data FILE`."""
-    from earnest.agent.loop import Budget
-    from earnest.models.choose import open_model
-    from earnest.recipes import apart, research
-    from earnest.recipes.known import KNEW, informed
-
-    if not options.data and not options.bundled:
-        raise UsageError("no table to look at", mend="name one: --data FILE (or --bundled NAME)")
-    model = open_model(options.model)
-    if options.closed_book:
-        open_model(options.closed_book)
-    refs = _sealed(options, home, options.data, say)
-    bundled = apart.seal_bundled(home, options.bundled)
-    _said(home, bundled, say, "as catalogued")
-    refs += bundled
-    task = research.make_task(options.prompt, refs, public=bool(options.bundled))
-    if not options.no_ledger:
-        task = informed(home, task)
-        say(f"known of it: {len(task.metadata[KNEW].split())} findings")
-    name = research.new_run()
-    say(f"run {name} (if interrupted: earnest resume {name})")
-    budget = Budget(steps=options.steps, wall_s=60 * options.minutes)
-    hosts, knows = tuple(options.allow), options.closed_book
-    how = research.Begun(options.model, budget, options.sandbox, hosts, knows)
-    research.begin(home, name, task, how)
-    return _researched(home, name, task, model, how, say)
-
-
-def resume(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
-    """`resume RUN`."""
-    from earnest.models.choose import open_model
-    from earnest.recipes import research
-
-    task, how = research.begun(home, options.run)
-    return _researched(home, options.run, task, open_model(how.model), how, say)
-
-
-def _researched(
-    home: Home, run: str, task: Task, model: Model, how: Begun, say: Progress
-) -> Answer:
-    """Do a run, or what is left of it, in the sandbox it was begun with."""
-    from earnest.models.choose import open_model
-    from earnest.recipes import research
-    from earnest.sandbox.choose import open_sandbox
-
-    knows = open_model(how.knows) if how.knows else None
-    with contextlib.closing(open_sandbox(home.images, prefer=how.sandbox)) as sandbox:
-        if warning := getattr(sandbox, "gives_up", ""):
-            say(f"{sandbox.name}: {warning}")
-        outcome = research.research(
-            home, run, task, model, sandbox, say, budget=how.budget, hosts=how.hosts, knows=knows
-        )
-    return _told(home, task, outcome)
-
-
-def _told(home: Home, task: Task, outcome: Any) -> Answer:
-    from earnest.recipes.known import KNEW
-
-    result, found = outcome.result, outcome.findings
-    report = run_report(
-        home, outcome.run, task.prompt, result.final, result.status, found, task.tables
-    )
-    document = {
-        "run": outcome.run,
-        "status": result.status,
-        "steps": result.steps,
-        "cost_usd": whole_cost(result.usage, outcome.asked),
-        "findings": [row(finding, verdict) for finding, verdict in found],
-        "report": str(report),
-        "assumed": _assumed(home, task.tables),
-    }
-    reason = f" ({result.reason})" if result.reason else ""
-    known = len(task.metadata.get(KNEW, "").split())
-    more = f"\n{known} findings were known before it: earnest findings list" if known else ""
-    words = f"{result.status}{reason}: {spoken(found)}\n{_lines(found)}{more}\nreport: {report}"
-    return int(result.status != "done"), document, words
-
-
-def runs(options: argparse.Namespace, home: Home, say: Progress) -> Answer:  # noqa: ARG001
-    """`runs list|show RUN|report RUN`."""
-    from earnest.ledger.ledger import Ledger
-    from earnest.recipes import research
-
-    if options.what == "list":
-        listed = [_run_row(path) for path in sorted(home.runs.glob("*/events.jsonl"))]
-        words = "\n".join(f"  {one['run']}  {one['status']:<11} {one['prompt']}" for one in listed)
-        return 0, {"version": 1, "runs": listed}, words or "  no runs"
-    if not options.run:
-        raise UsageError(f"runs {options.what} needs a run", mend="earnest runs list")
-    task, _ = research.begun(home, options.run)
-    told = _run_row(home.runs / options.run / "events.jsonl")
-    with Ledger(home.ledger) as ledger:
-        found = ledger.findings(run=options.run)
-    report = home.runs / options.run / "report.html"
-    if options.what == "report":
-        ended = (told["final"], told["status"])
-        run_report(home, options.run, task.prompt, *ended, found, task.tables)
-        return 0, {"version": 1, "report": str(report)}, str(report)
-    document = {"version": 1, **told, "findings": [row(f, v) for f, v in found]}
-    return 0, document, f"{told['run']}: {told['status']}, {told['steps']} steps\n{_lines(found)}"
-
-
-def _run_row(path: Path) -> dict[str, Any]:
-    from earnest.agent.replay import replay
-
-    events = list(read_events(path))
-    state = replay(events)
-    prompt = next((event.payload["prompt"] for event in events if event.kind == "start"), "")
-    return {
-        "run": path.parent.name,
-        "status": state.status or "open",
-        "steps": state.steps,
-        "prompt": prompt,
-        "final": state.final,
-    }
 
 
 def findings(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
@@ -279,7 +102,7 @@ def _listed(ledger: Any, home: Home, options: argparse.Namespace) -> Answer:
     document = {"findings": [row(f, v, retracted=f.id in gone) for f, v in found], "total": total}
     document |= {"imports": others} if options.what == "search" else {}
     more = f"  {total - len(found):,} older ones are not shown: --limit 0 shows all\n"
-    words = more * (total > len(found)) + _lines(found, gone)
+    words = more * (total > len(found)) + lines(found, gone)
     return 0, document, words + f"\n{import_lines(others)}" * bool(others)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
 from pydantic import Field
 
+from earnest.core.acts import READ, Act, writes
 from earnest.core.errors import ToolError
 from earnest.core.messages import Observation, ToolSpec
 from earnest.tools.arguments import Arguments, legible
@@ -33,6 +34,11 @@ class FilesTool:
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
+
+    def acts(self, arguments: Mapping[str, Any]) -> Sequence[Act]:
+        """Reading, or writing in the workspace."""
+        asked = _Files.read(arguments)
+        return writes("write a file", asked.path) if asked.action == "write" else READ
 
     def call(self, arguments: Mapping[str, Any]) -> Observation:
         """Do it. Raises `ToolError`."""

@@ -8,13 +8,14 @@ inputs, and its script runs on an empty folder. It gives no verdict.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from pydantic import Field, ValidationError
 
+from earnest.core.acts import Act, writes
 from earnest.core.canon import digest
 from earnest.core.claims import sentence
 from earnest.core.errors import (
@@ -214,6 +215,10 @@ class SubmitFinding:
         """`data`: the folder with the visible rows; `earlier`: what the run submitted before."""
         self.submitter, self.sandbox, self.blobs, self.data = submitter, sandbox, blobs, data
         self.queued = {claim_key(finding.claim): finding.id for finding in earlier}
+
+    def acts(self, arguments: Mapping[str, Any]) -> Sequence[Act]:  # noqa: ARG002
+        """Running the evidence in a jail, and queueing the finding."""
+        return writes("run an evidence script without network, and queue a finding")
 
     def call(self, arguments: Mapping[str, Any]) -> Observation:
         """Check and queue a finding. Raises `ToolError`, `SandboxError`."""

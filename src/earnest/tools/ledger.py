@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import Field
 
+from earnest.core.acts import READ, Act
 from earnest.core.errors import ToolError
 from earnest.core.known import lines
 from earnest.core.messages import Observation, ToolSpec
@@ -35,6 +36,10 @@ class SearchFindings:
     def __init__(self, findings: Findings) -> None:
         self.findings = findings
 
+    def acts(self, arguments: Mapping[str, Any]) -> Sequence[Act]:  # noqa: ARG002
+        """Reading only."""
+        return READ
+
     def call(self, arguments: Mapping[str, Any]) -> Observation:
         """Do it. Raises `ToolError`."""
         asked = _Search.read(arguments)
@@ -58,6 +63,10 @@ class GetFinding:
 
     def __init__(self, findings: Findings) -> None:
         self.findings = findings
+
+    def acts(self, arguments: Mapping[str, Any]) -> Sequence[Act]:  # noqa: ARG002
+        """Reading only."""
+        return READ
 
     def call(self, arguments: Mapping[str, Any]) -> Observation:
         """Do it. Raises `ToolError`."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
 from pydantic import Field
 
+from earnest.core.acts import READ, Act, writes
 from earnest.core.errors import ToolError
 from earnest.core.messages import Observation, ToolSpec
 from earnest.tools.arguments import Arguments
@@ -36,6 +37,11 @@ class NotesTool:
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
+
+    def acts(self, arguments: Mapping[str, Any]) -> Sequence[Act]:
+        """Reading, or adding to the notes."""
+        asked = _Notes.read(arguments)
+        return READ if asked.action == "read" else writes("add to the notes", _FILES[asked.file])
 
     def call(self, arguments: Mapping[str, Any]) -> Observation:
         """Do it. Raises `ToolError`."""

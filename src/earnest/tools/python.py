@@ -7,13 +7,14 @@ it does not, each call is a new process. The tool's description says which.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from pydantic import Field
 
+from earnest.core.acts import Act, writes
 from earnest.core.errors import RecordError
 from earnest.core.jobs import DATA, Gateway, Job, Limits, Result
 from earnest.core.messages import Observation, ToolCall, ToolSpec
@@ -177,6 +178,12 @@ class PythonTool:
         self.net = net
         self.session = Session(sandbox, data, self.limits, net=net.gateway if net else None)
         self._earlier = _of_last_session(earlier)
+
+    def acts(self, arguments: Mapping[str, Any]) -> Sequence[Act]:  # noqa: ARG002
+        """Running code in a jail that can write to the workspace, and reach the allowed hosts."""
+        if not self.sandbox.isolates:
+            return (Act(kind="unknown", what="run code that nothing isolates", reach="everything"),)
+        return writes("run Python code in the sandbox")
 
     def call(self, arguments: Mapping[str, Any]) -> Observation:
         """Run it. Raises `ToolError` for wrong arguments or too many files, `SandboxError`."""
