@@ -17,7 +17,7 @@ from earnest.evals.uplift import FAMILIES, JOB_STEPS, PAGES, make_items
 from earnest.evals.uplift_players import Careful, Guesser
 from earnest.evals.uplift_server import GaugeServer
 from earnest.evals.uplift_table import Outcome, in_words, table
-from earnest.evals.uplift_tools import ReadFile, job_tool
+from earnest.evals.uplift_tools import job_tool
 from earnest.evals.uplift_worlds import CHARACTERS_A_TOKEN, corpus
 
 
@@ -96,25 +96,14 @@ def test_a_job_gives_each_text_in_turn_and_once(tmp_path):
         with pytest.raises(ToolError, match=rf"lot {number - 1} can't be had"):
             tool.call({"number": number - 1})
     assert "Question" not in "".join(told[:-1])
-    colour = re.search(r"what do the (\w+) lots", told[-1])[1]
-    lots = re.findall(r"lot \d+ is (\w+) and weighs (\d+) g", "".join(told))
+    asked = re.search(r"what do the lots ([\d, and]+) weigh", told[-1])[1]
+    lots = dict(re.findall(r"lot (\d+) weighs (\d+) g", "".join(told)))
     assert len(lots) == JOB_STEPS
-    assert sum(int(weight) for of, weight in lots if of == colour) == int(item.expected)
+    wanted = re.findall(r"\d+", asked)
+    assert len(wanted) == 5
+    assert sum(int(lots[number]) for number in wanted) == int(item.expected)
     with pytest.raises(ToolError, match="all were given"):
         tool.call({"number": JOB_STEPS + 1})
-
-
-def test_a_file_is_read_in_parts_and_no_other(tmp_path):
-    (tmp_path / "archive").mkdir()
-    (tmp_path / "archive" / "0000.txt").write_text("x" * 8000 + "y" * 10)
-    (tmp_path.parent / "out.txt").write_text("secret")
-    tool = ReadFile(tmp_path)
-    first = tool.call({"path": "archive/0000.txt"}).content
-    assert first.endswith("[10 characters follow]")
-    assert tool.call({"path": "archive/0000.txt", "offset": 8000}).content.startswith("y" * 10)
-    for path in ("../out.txt", "archive", "archive/../../out.txt", "/etc/hostname", None):
-        with pytest.raises(ToolError):
-            tool.call({"path": path})
 
 
 def asked(url):

@@ -30,6 +30,7 @@ STEPS: Final[Mapping[Family, int]] = {"python": 12, "search": 60, "http": 24, "n
 CORPUS_TOKENS: Final = 2_000_000
 PAGES: Final = 30
 JOB_STEPS: Final = 60
+_ASKED: Final = 5
 URL: Final = "SERVER"
 """Stands in a prompt for the local server's address, which is not known before it is asked."""
 
@@ -116,15 +117,16 @@ def _gauge(rng: random.Random) -> Made:
 
 def _job(rng: random.Random) -> Made:
     made = lots(rng, JOB_STEPS)
-    colour = rng.choice(made["colours"])
-    total = sum(weight for of, weight, _ in made["lots"] if of == colour)
-    question = f"Question: what do the {colour} lots weigh together, in grams?"
+    asked = sorted(rng.sample(range(1, 3 * JOB_STEPS // 4), _ASKED))
+    total = sum(made[number - 1][0] for number in asked)
+    names = f"{', '.join(map(str, asked[:-1]))} and {asked[-1]}"
+    question = f"Question: what do the lots {names} weigh together, in grams?"
     prompt = (
-        f"Weigh {JOB_STEPS} lots, one a step, with the tool `weigh`: steps 1 to {JOB_STEPS} in "
-        f"turn. Each gives one lot's colour and weight, once. After the last step stands a "
-        f"question about all of them: answer it. You may be interrupted on the way."
+        f"Weigh {JOB_STEPS} lots, one a step, with the tool `weigh`: 1 to {JOB_STEPS} in turn. "
+        f"Each weight is told once. After the last one stands a question about some of them: "
+        f"answer it. You may be interrupted on the way."
     )
-    return prompt, str(total), {"lots": made["lots"], "question": question}
+    return prompt, str(total), {"lots": made, "question": question}
 
 
 _KINDS: Final[Mapping[Family, Mapping[str, Callable[[random.Random], Made]]]] = {

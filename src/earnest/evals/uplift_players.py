@@ -30,9 +30,10 @@ _PAGES: Final = re.compile(r"Read the (\d+) pages of the briefing")
 _GAUGE: Final = re.compile(r"The gauge at (\S+) gives its reading as JSON")
 _LOTS: Final = re.compile(r"Weigh (\d+) lots")
 _ASKED_RELAY: Final = re.compile(r"Question: under which mark does the (\w+) relay")
-_ASKED_COLOUR: Final = re.compile(r"Question: what do the (\w+) lots weigh")
+_ASKED_LOTS: Final = re.compile(r"Question: what do the lots ([\d, and]+) weigh")
 _KEPT: Final = re.compile(r"The (\w+) relay keeps its reserve key under the mark ([A-Z]+-\d+)")
-_LOT: Final = re.compile(r"lot (\d+) is (\w+) and weighs (\d+) g")
+_LOT: Final = re.compile(r"lot (\d+) weighs (\d+) g")
+_NOTED: Final = re.compile(r"^(\d+): (\d+)$", re.MULTILINE)
 _NEXT: Final = re.compile(r"the next is (\d+)")
 _READING: Final = re.compile(r'"reading": "([\d.]+)", "state": "settled"')
 _PATIENCE: Final = 20
@@ -87,6 +88,7 @@ class Careful:
 
     name = "careful"
     speaks = None
+    priced = True
 
     def generate(
         self,
@@ -143,28 +145,26 @@ class Careful:
         return _use((f"look-{len(gave)}", "http", {"url": url}))
 
     def _weigh(self, seen: _Seen, lots: int) -> Message:
-        asked = _ASKED_COLOUR.search(seen.text)
-        noting = "notes" in seen.offered
-        lines = _LOT.findall(seen.text)
-        noted = _note(lines[-1]) if noting and lines else None
+        """Note each weight as soon as it is told; answer from the notes, read once more."""
+        asked, told = _ASKED_LOTS.search(seen.text), _LOT.findall(seen.text)
+        noted = [_note(*told[-1])] if "notes" in seen.offered and told else []
         if not asked:
             on = _next("weigh", "lot", seen, lots)
-            if on is None:
-                return _say(UNKNOWN)
-            calls = [(one.id, one.name, one.arguments) for one in on.calls]
-            return _use(*([noted] if noted else []), *calls)
-        if noting and noted and not seen.of("recall"):
-            return _use(noted, ("recall", "notes", {"action": "read"}))
-        kept = {number: (colour, weight) for number, colour, weight in lines}
-        if len(kept) < lots:
+            calls = [(one.id, one.name, one.arguments) for one in on.calls] if on else []
+            return _use(*noted, *calls) if calls else _say(UNKNOWN)
+        if noted and not seen.of("recall"):
+            return _use(*noted, ("recall", "notes", {"action": "read"}))
+        notes = [line for text in seen.of("recall") for line in _NOTED.findall(text)]
+        kept = {int(number): int(weight) for number, weight in [*told, *notes]}
+        wanted = [int(number) for number in re.findall(r"\d+", asked[1])]
+        if not kept.keys() >= set(wanted):
             return _say(UNKNOWN)
-        return _say(str(sum(int(weight) for colour, weight in kept.values() if colour == asked[1])))
+        return _say(str(sum(kept[number] for number in wanted)))
 
 
-def _note(lot: tuple[str, str, str]) -> tuple[str, str, Mapping[str, Any]]:
-    """Return the call that notes a lot, in the words in which it was told."""
-    text = f"lot {lot[0]} is {lot[1]} and weighs {lot[2]} g"
-    return f"note-{lot[0]}", "notes", {"action": "append", "text": text}
+def _note(number: str, weight: str) -> tuple[str, str, Mapping[str, Any]]:
+    """Return the call that notes a lot's weight."""
+    return f"note-{number}", "notes", {"action": "append", "text": f"{number}: {weight}"}
 
 
 def _next(tool: str, what: str, seen: _Seen, most: int) -> Message | None:
@@ -180,6 +180,7 @@ class Guesser:
 
     name = "guesser"
     speaks = None
+    priced = True
 
     def generate(
         self, messages: Sequence[Message], tools: Sequence[ToolSpec], sampling: Sampling
@@ -200,7 +201,7 @@ def _guesses(prompt: str, rng: random.Random) -> Iterator[str]:
     elif _GAUGE.search(prompt):
         yield f"{rng.uniform(10, 90):.3f}"
     elif _LOTS.search(prompt):
-        yield str(rng.randrange(60_000, 140_000))
+        yield str(rng.randrange(20_000, 36_000))
     else:
         yield str(rng.randrange(10**9, 10**10))
 

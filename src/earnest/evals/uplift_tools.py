@@ -2,22 +2,20 @@
 
 `InTurn` gives one text a step, in turn: the one given last again, an earlier one never. So what it
 gave can only be had from what the agent kept. How far it is lies in a file, so that a resumed run
-goes on. `ReadFile` reads a file of the corpus by its name, a part at a time.
+goes on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from earnest.core.acts import READ, Act, writes
+from earnest.core.acts import Act, writes
 from earnest.core.errors import ToolError
 from earnest.core.home import write_whole
 from earnest.core.messages import Observation, ToolSpec
 from earnest.evals.uplift import Item
-
-_PART: Final = 8000
 
 
 def _integer(arguments: Mapping[str, Any], name: str) -> int:
@@ -70,43 +68,6 @@ class InTurn:
         return Observation(content=f"{text}\n{self.question}" if last else text)
 
 
-class ReadFile:
-    """Reads the corpus's files by name; there is no list of them beyond their numbers."""
-
-    repeatable: bool = True
-
-    def __init__(self, folder: Path) -> None:
-        self.names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.txt"))
-        self.folder = folder
-        self.spec = ToolSpec(
-            name="read_file",
-            description=f"Read a part ({_PART} characters from an offset) of one of the "
-            f"{len(self.names)} files, {self.names[0]} to {self.names[-1]}.",
-            parameters={
-                "type": "object",
-                "properties": {
-                    "path": {"type": "string"},
-                    "offset": {"type": "integer", "minimum": 0},
-                },
-                "required": ["path"],
-                "additionalProperties": False,
-            },
-        )
-
-    def acts(self, arguments: Mapping[str, Any]) -> Sequence[Act]:  # noqa: ARG002
-        """Reading."""
-        return READ
-
-    def call(self, arguments: Mapping[str, Any]) -> Observation:
-        """Read it. Raises `ToolError`."""
-        path, offset = arguments.get("path"), _integer({"offset": 0, **arguments}, "offset")
-        if path not in self.names or offset < 0:
-            raise ToolError(f"there is no such part: {path!r} from {offset}")
-        text = (self.folder / str(path)).read_text()
-        rest = max(0, len(text) - offset - _PART)
-        return Observation(content=f"{text[offset : offset + _PART]}\n[{rest} characters follow]")
-
-
 def job_tool(item: Item, progress: Path) -> InTurn | None:
     """Return the tool that gives an item's pages or lots; None: it has none."""
     world = item.world
@@ -114,8 +75,8 @@ def job_tool(item: Item, progress: Path) -> InTurn | None:
         return InTurn("briefing", "page", world["pages"], world["question"], progress)
     if "lots" in world:
         texts = [
-            f"lot {number} is {colour} and weighs {weight} g. {slip}"
-            for number, (colour, weight, slip) in enumerate(world["lots"], 1)
+            f"lot {number} weighs {weight} g. {slip}"
+            for number, (weight, slip) in enumerate(world["lots"], 1)
         ]
         return InTurn("weigh", "lot", texts, world["question"], progress)
     return None

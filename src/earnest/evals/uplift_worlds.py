@@ -54,7 +54,7 @@ def prose(rng: random.Random, words: int) -> str:
     return " ".join(f"{' '.join(part).capitalize()}." for part in parts)
 
 
-def corpus(lines: Sequence[str], seed: int, tokens: int) -> Iterator[tuple[str, str]]:
+def corpus(lines: Sequence[str], seed: int | str, tokens: int) -> Iterator[tuple[str, str]]:
     """Yield (name, text) of files of about `tokens` tokens in all, each line planted once.
 
     A token is taken for four characters. Other relays' keys, and other things said of the same
@@ -103,11 +103,6 @@ def gauge(rng: random.Random) -> dict[str, Any]:
     return {"gauge": name(rng).lower(), "stale": stale, "readings": readings}
 
 
-def lots(rng: random.Random, count: int) -> dict[str, Any]:
-    """Return lots: (colour, weight in grams, what else the slip says), and the colours."""
-    colours = rng.sample(["red", "blue", "green", "white", "black", "brown"], 3)
-    made = [
-        [rng.choice(colours), rng.randrange(1000, 10_000), prose(rng, _SLIP_WORDS)]
-        for _ in range(count)
-    ]
-    return {"colours": colours, "lots": made}
+def lots(rng: random.Random, count: int) -> list[tuple[int, str]]:
+    """Return lots: the weight in grams, and what else the slip says."""
+    return [(rng.randrange(1000, 10_000), prose(rng, _SLIP_WORDS)) for _ in range(count)]
