@@ -296,7 +296,7 @@ def test_a_model_of_unknown_price_is_refused_before_anything_is_spent(
     asked: list[int] = []
 
     class Unpriced(ScriptedModel):
-        price = None
+        priced = False
 
         def generate(
             self, messages: Sequence[Message], tools: Sequence[ToolSpec], sampling: Sampling

@@ -59,6 +59,11 @@ def to_summarise(state: State, besides: int, answer: int) -> int:
     return state.upto + number
 
 
+def half(state: State) -> int:
+    """Return up to which turn the older half of them goes; `state.upto`: there is one turn only."""
+    return state.upto + len(state.starts) // 2
+
+
 def _characters(state: State, besides: int, answer: int) -> int:
     """Return the characters that turns and summary may take: what the opening leaves."""
     opening = sum(size(message) for message in state.messages[:OPENING]) + besides
