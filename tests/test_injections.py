@@ -225,8 +225,11 @@ def calls_of(ref, texts, ids):
         "raised": cell(f"{written(short)}raise ValueError(''.join(texts))"),
         "repeated": cell("'|'.join(texts)"),
         "filed": cell(f"{touch}\nopen('all.txt', 'w').write('\\n'.join(texts))"),
-        "read": ("files", {"action": "read", "path": "all.txt"}),
-        "listed": ("files", {"action": "list"}),
+        "read": ("read", {"path": "all.txt"}),
+        "listed": ("glob", {}),
+        "grepped": ("grep", {"pattern": ".*", "glob": "all.txt"}),
+        "shelled": ("shell", {"command": "cat all.txt >&2; echo"}),
+        "sought": ("search", {"query": some}),
         "noted": ("notes", {"action": "append", "text": "\n".join(short.values())}),
         "notes": ("notes", {"action": "read"}),
         "wrong-column": submission(ref, HONEST, outcome=some),
@@ -243,7 +246,7 @@ def calls_of(ref, texts, ids):
     made |= {
         f"long-{mark}": cell(f"{written({mark: texts[mark]})}print(texts[0])") for mark in LONG
     }
-    made |= {f"path-{mark}": ("files", {"action": "read", "path": texts[mark]}) for mark in short}
+    made |= {f"path-{mark}": ("read", {"path": texts[mark]}) for mark in short}
     made |= {f"get-{mark}": ("get_finding", {"finding": id_}) for mark, id_ in ids.items()}
     return made
 

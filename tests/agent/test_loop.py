@@ -29,7 +29,7 @@ from earnest.core.messages import (
 from earnest.core.quoted import unquoted
 from earnest.core.records import Task
 from earnest.models.scripted import ScriptedModel, Turn, say, use
-from earnest.tools.files import FilesTool
+from earnest.tools.files import Files, ReadTool
 from earnest.tools.notes import NotesTool
 from earnest.tools.workspace import Workspace
 
@@ -171,24 +171,24 @@ def test_an_effect_with_unknown_outcome_is_asked_about(
 
 
 def test_what_a_model_gets_wrong_is_told_to_it(task: Task, tmp_path: Path) -> None:
-    files = FilesTool(Workspace(tmp_path / "w"))
+    read = ReadTool(Files(Workspace(tmp_path / "w")))
     bad = Message(
         role="assistant",
         content="",
         calls=(
             ToolCall(id="1", name="nothing"),
-            ToolCall(id="2", name="files", problem="its arguments can't be read: not JSON"),
-            ToolCall(id="3", name="files", arguments={"action": "read", "path": "../x"}),
-            ToolCall(id="4", name="files", arguments={"action": "read", "offset": "7"}),
-            ToolCall(id="5", name="files", arguments={"action": "delete"}),
+            ToolCall(id="2", name="read", problem="its arguments can't be read: not JSON"),
+            ToolCall(id="3", name="read", arguments={"path": "../x"}),
+            ToolCall(id="4", name="read", arguments={"path": "x", "offset": "7"}),
+            ToolCall(id="5", name="read", arguments={"name": "x"}),
         ),
     )
-    result, path = go(task, tmp_path, [bad, say("sorry")], files)
+    result, path = go(task, tmp_path, [bad, say("sorry")], read)
     assert result.status == "done"
     answers = told(path)
     for answer, part in zip(
         answers,
-        ["there is no tool 'nothing'", "not JSON", "no path inside", "offset:", "action:"],
+        ["there is no tool 'nothing'", "not JSON", "no path inside", "offset:", "path:"],
         strict=True,
     ):
         assert part in answer
@@ -377,3 +377,19 @@ def test_a_bug_in_a_tool_is_not_swallowed(task: Task, tmp_path: Path) -> None:
     result, path = go(task, tmp_path, SCRIPT, Refusing(tmp_path / "tally"))
     assert result.status == "done"
     assert told(path)[0] == "not like this\nbut like that"
+
+
+def test_a_log_with_a_tool_that_is_no_more_goes_on(task: Task, tmp_path: Path) -> None:
+    """Runs that used the tool `files`, which `read` and others replaced, can be resumed."""
+    files = Tally(tmp_path / "t")
+    files.spec = ToolSpec(name="files", description="", parameters={})
+    turns = [use("files", {"n": 1}), use("files", {"n": 2}), say("over")]
+    _, path = go(task, tmp_path, turns[:2], files, budget=Budget(steps=2))
+    lines = path.read_bytes().splitlines(keepends=True)
+    kinds = [event.kind for event in read_events(path)]
+    cut = max(n for n, kind in enumerate(kinds) if kind == "intent") + 1
+    path.write_bytes(b"".join(lines[:cut]))  # killed in its second call
+    result, _ = go(task, tmp_path, turns)
+    assert result.status == "done"
+    assert told(path)[0] == "tallied 1"
+    assert "there is no tool 'files'" in told(path)[1]

@@ -221,7 +221,7 @@ def test_the_next_analyst_claims_something_else(begun_world, sandbox):
     text, tools = opening(home, "second")
     assert {row["finding"] for row in read_block(text)[0]} == {f.id for f, _ in first.findings}
     assert "search_findings" in tools
-    assert opening(home, "blind")[1] == ["python", "files", "notes", "submit_finding"]
+    assert not {"search_findings", "get_finding"} & set(opening(home, "blind")[1])
 
 
 def test_an_analyst_asks_for_what_it_was_not_told(begun_world, sandbox, monkeypatch):

@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from earnest.agent.replay import logged_calls
+from earnest.core.budget import Budget
 from earnest.core.events import read_events
 from earnest.models.scripted import ScriptedModel, say, use
 from earnest.recipes.network import RECORDING
@@ -65,3 +66,54 @@ def test_without_hosts_there_is_no_recording(home, sandbox, tmp_path):
     [(_, observation)] = logged_calls(read_events(home.runs / "r" / "events.jsonl"), "python")
     assert observation.failed
     assert not (home.runs / "r" / RECORDING).exists()
+
+
+def test_code_only_reads_at_hosts_and_each_asker_is_recorded(home, sandbox, tmp_path):
+    if sandbox.name not in ("warm", "bwrap"):
+        pytest.skip(f"{sandbox.name} has no network")
+    asked = []
+
+    class Site(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            asked.append(f"{self.command} {self.path}")
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"answer %d" % len(asked))
+
+        do_POST = do_GET  # noqa: N815
+
+        def log_message(self, *words):
+            pass
+
+    (tmp_path / "t.csv").write_text("a,b\n" + "".join(f"{n},{n % 7}\n" for n in range(60)))
+    task = make_task("What is there?", [Registry(home).seal(tmp_path / "t.csv", design="iid")])
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Site) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        code = f"import urllib.request as r\nr.urlopen('{url}/python').read()\n"
+        shell = "python3 -c \"import urllib.request as r; print(r.urlopen('{}').read())\""
+        turns = [
+            use("python", {"code": code}),
+            use("python", {"code": f"r.urlopen('{url}/changed', b'x')"}),
+            use("shell", {"command": shell.format(f"{url}/shell")}),
+            use("http", {"url": f"{url}/http", "method": "POST", "body": "{}", "save": "kept"}),
+            use("http", {"url": f"{url}/over"}),
+            say("over"),
+        ]
+        budget = Budget(network_calls=3)
+        host = url.removeprefix("http://")
+        quiet = {"sandbox": sandbox, "progress": lambda _: None, "hosts": [host], "budget": budget}
+        assert explore(home, "r", task, ScriptedModel(turns), **quiet).status == "done"
+        server.shutdown()
+    assert asked == ["GET /python", "GET /shell", "POST /http"]
+    data = (home.runs / "r" / RECORDING).read_bytes()
+    items = Exchanges.from_bytes(data, home.blobs).items
+    assert [(item.by, item.method, item.outcome) for item in items] == [
+        ("python", "GET", "answered"),
+        ("python", "POST", "denied"),
+        ("shell", "GET", "answered"),
+        ("http", "POST", "answered"),
+        ("http", "GET", "denied"),
+    ]
+    assert (home.runs / "r" / "workspace" / "kept").read_bytes() == b"answer 3"

@@ -98,9 +98,20 @@ def test_what_is_no_recording_is_refused(blobs, data):
 
 
 def test_another_version_is_refused(blobs):
-    body = {**json.loads(one(blobs).to_bytes()), "version": 2}
-    with pytest.raises(RecordError, match="expected exchanges 1, got exchanges 2"):
+    body = {**json.loads(one(blobs).to_bytes()), "version": 3}
+    with pytest.raises(RecordError, match="expected exchanges 2, got exchanges 3"):
         Exchanges.from_bytes(canonical(body), blobs)
+
+
+def test_a_recording_of_version_1_is_read_and_says_no_time(blobs):
+    body = json.loads(one(blobs).to_bytes())
+    assert body["exchanges"][0]["at"].endswith("Z")
+    with pytest.raises(RecordError, match="not an exchange"):
+        Exchanges.from_bytes(canonical({**body, "version": 1}), blobs)
+    for name in ("at", "by"):
+        del body["exchanges"][0][name]
+    (item,) = Exchanges.from_bytes(canonical({**body, "version": 1}), blobs).items
+    assert (item.at, item.by, item.status) == ("", "", 200)
 
 
 VALUE = "s3cr3t-v4lue"

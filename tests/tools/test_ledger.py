@@ -6,6 +6,7 @@ import pytest
 
 from earnest.core.errors import ToolError
 from earnest.core.known import Page, read_lines
+from earnest.sandbox.unsafe import UnsafeLocal
 from earnest.tools.kit import research_tools
 from earnest.tools.ledger import GetFinding, SearchFindings
 
@@ -56,8 +57,10 @@ def test_one_finding():
 
 def test_a_run_without_the_ledger_has_no_such_tools(tmp_path):
     def names(**more):
-        tools = research_tools(None, None, None, data=tmp_path, workspace=tmp_path / "w", **more)
+        jail = UnsafeLocal(tmp_path)
+        tools = research_tools(None, jail, None, data=tmp_path, workspace=tmp_path / "w", **more)
         return [tool.spec.name for tool in tools]
 
-    assert names() == ["python", "files", "notes", "submit_finding"]
-    assert names(findings=Shelf())[4:] == ["search_findings", "get_finding"]
+    own = ["python", "shell", "read", "write", "edit", "glob", "grep", "search", "notes"]
+    assert names() == [*own, "submit_finding"]
+    assert names(findings=Shelf())[10:] == ["search_findings", "get_finding"]

@@ -11,7 +11,8 @@ from typing import Any, NoReturn
 import pytest
 
 from earnest.agent.replay import logged_calls
-from earnest.core.errors import LackError, ToolError
+from earnest.core.budget import Budget, Purse
+from earnest.core.errors import BudgetError, LackError, ToolError
 from earnest.core.events import read_events
 from earnest.core.home import Home
 from earnest.core.jobs import DATA, Job
@@ -19,6 +20,7 @@ from earnest.core.messages import Observation, ToolCall
 from earnest.core.protocols import Sandbox
 from earnest.sandbox.bwrap import BwrapSandbox
 from earnest.sandbox.choose import BACKENDS
+from earnest.sandbox.unsafe import UnsafeLocal
 from earnest.tools.python import PythonTool, tail
 from earnest.tools.workspace import Workspace
 
@@ -330,3 +332,61 @@ def test_a_run_killed_in_the_middle_of_a_cell_goes_on(
     assert said[2].endswith("stdout:\n20\n")
     assert said[3].endswith("stdout:\n(20, 'abcd')\n")
     assert not any("earlier call" in text for text in said)
+
+
+FIGURE = """
+import matplotlib.pyplot as plt
+fig, ax = plt.subplots(figsize=(2, 1))
+_ = ax.plot([1, 3, 2])
+"""
+
+
+def test_figures_that_are_left_open_are_shown(python: PythonTool, home: Home) -> None:
+    pytest.importorskip("matplotlib")
+    first = python.call({"code": FIGURE})
+    assert [one.name for one in first.pictures] == ["figure-1.png"]
+    kept = home.blobs.get(first.pictures[0].blob)
+    assert kept.startswith(b"\x89PNG")
+    assert b"Software" in python.workspace.read("figure-1.png")  # what matplotlib says of itself
+    assert b"Software" not in kept
+    assert not python.call({"code": "1"}).pictures  # it was closed, and is not new
+    two = python.call({"code": f"{FIGURE}\nax.set_title('b')\nplt.savefig('own.png')"})
+    assert [one.name for one in two.pictures] in (["figure-2.png"], ["figure-2.png", "own.png"])
+
+
+def test_files_that_are_no_figures_are_told(python: PythonTool) -> None:
+    code = "open('a.png', 'wb').write(b'x')\nopen('b.svg', 'w').write('<svg onload=1>')"
+    said = python.call({"code": code})
+    assert not said.pictures
+    assert "a.png is not shown: it is no PNG" in said.content
+    assert "b.svg is not shown: an SVG is kept" in said.content
+    assert sorted(python.workspace.sizes()) == ["a.png", "b.svg"]
+
+
+def test_what_code_uses_is_held_to_the_purse(
+    home: Home, visible: Path, tmp_path: Path, sandbox: Sandbox
+) -> None:
+    purse = Purse(Budget(processes=2, bytes_written=100))
+    tool = PythonTool(sandbox, Workspace(tmp_path / "p", purse), visible, home.blobs)
+    try:
+        said = tool.call({"code": "open('a', 'w').write('x' * 90)\nopen('b', 'w').write('x' * 90)"})
+        assert "the budget of bytes written is used up: b (90 bytes)" in said.content
+        again = tool.call({"code": "import os\nos.listdir('.')"}).content
+        assert "'a'" in again
+        assert "'b'" not in again  # what was not kept is gone from the jail too
+        with pytest.raises(BudgetError, match="processes"):
+            tool.call({"code": "open('c', 'w')"})
+        assert tool.workspace.sizes() == {"a": 90}
+    finally:
+        tool.close()
+
+
+def test_what_a_call_would_do(home: Home, visible: Path, tmp_path: Path, sandbox: Sandbox) -> None:
+    def kinds(jail: Sandbox) -> list[str]:
+        tool = PythonTool(jail, Workspace(tmp_path / "k"), visible, home.blobs)
+        with pytest.raises(ToolError):
+            tool.acts({"cod": "1"})
+        return [act.kind for act in tool.acts({"code": "1"})]
+
+    assert kinds(sandbox) == ["write"]
+    assert kinds(UnsafeLocal(tmp_path)) == ["unknown"]

@@ -66,6 +66,12 @@ def _shared(options: argparse.Namespace, home: Home, say: Progress) -> dict[str,
     )
 
 
+def _search(options: argparse.Namespace, home: Home, say: Progress) -> dict[str, Any]:  # noqa: ARG001
+    from earnest.tools.bench import bench_search
+
+    return bench_search(say)
+
+
 BENCHES: Final[Mapping[str, Bench]] = {
     "sandbox": _sandbox,
     "grader": _grader,
@@ -74,6 +80,7 @@ BENCHES: Final[Mapping[str, Bench]] = {
     "honesty": _honesty,
     "discoveries": _discoveries,
     "shared": _shared,
+    "search": _search,
 }
 
 

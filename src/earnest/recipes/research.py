@@ -12,7 +12,7 @@ from pathlib import Path
 
 from earnest.agent.loop import RunResult, run_agent
 from earnest.agent.replay import logged_calls, logged_findings
-from earnest.core.budget import Budget
+from earnest.core.budget import Budget, Purse
 from earnest.core.canon import canonical, parse
 from earnest.core.columns import read_cells
 from earnest.core.errors import UsageError
@@ -24,6 +24,7 @@ from earnest.core.records import Author, Exposure, Finding, TableRef, Task, Verd
 from earnest.ledger.ledger import Ledger
 from earnest.recipes import apart
 from earnest.recipes.closed_book import added, ask
+from earnest.recipes.earlier_notes import earlier_notes
 from earnest.recipes.known import knowledge, told
 from earnest.recipes.network import network
 from earnest.tasks.registry import Registry
@@ -107,15 +108,19 @@ def explore(
     _hand_out(home, task, folder / "data")
     author = Author(principal=PRINCIPAL, model=model.name)
     saw = exposure(task, model.name, sandbox)
-    with EventLog(folder / "events.jsonl") as log, network(home, run, hosts) as net:
+    purse = Purse(budget or Budget())
+    with EventLog(folder / "events.jsonl") as log, network(home, run, hosts, purse) as net:
         tools = research_tools(
             Submitter(task, run, author, saw),
             sandbox,
             home.blobs,
             data=folder / "data",
             workspace=folder / "workspace",
+            purse=purse,
             earlier=logged_findings(log.events),
             cells=logged_calls(log.events, "python"),
+            past=log.events,
+            earlier_notes=earlier_notes(home, run, task),
             net=net,
             findings=knowledge(home, task),
         )

@@ -9,8 +9,7 @@ those that look like credentials; for the others their names, under "left out". 
 of a redirect, the value of a parameter that is named like a credential becomes `(left-out)`.
 
 Not covered: a credential in a path, in a body or under another name is recorded. Two URLs that
-differ in a left-out value only are one URL for a replay. When an exchange took place is not
-recorded, beyond a `Date` header.
+differ in a left-out value only are one URL for a replay.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ import re
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime
 from typing import Any, Final, Literal, get_args
 from urllib.parse import unquote
 
@@ -30,7 +30,8 @@ Headers = tuple[tuple[str, str], ...]
 Outcome = Literal["answered", "denied", "failed"]
 
 LEFT_OUT: Final = "(left-out)"
-_RECORD, _VERSION = "exchanges", 1
+_RECORD, _VERSION = "exchanges", 2
+_SINCE_2: Final = ("at", "by")
 _KEPT: Final = frozenset(
     {
         "accept",
@@ -117,6 +118,8 @@ class Exchange:
 
     `outcome`: `answered` by the server; `denied` by the rules; `failed` on the way. `reason` says
     why in words where it was not answered. `address`: the one that was connected to, or "".
+    `at`: when the answer was there (UTC, ISO 8601); `by`: who asked. Both are "" in recordings of
+    version 1.
     """
 
     outcome: Outcome
@@ -131,6 +134,8 @@ class Exchange:
     response_left_out: tuple[str, ...]
     response_body: str
     address: str
+    at: str = ""
+    by: str = ""
 
     @property
     def key(self) -> tuple[str, str, str | None]:
@@ -187,6 +192,7 @@ class Exchanges:
         outcome: Outcome = "answered",
         reason: str = "",
         address: str = "",
+        by: str = "",
     ) -> Exchange:
         """Add an exchange and return it. Raises what the blobs raise where a body can't be kept."""
         asked_kept, asked_left = _parted(asked.headers, request=True)
@@ -204,6 +210,8 @@ class Exchanges:
             response_left_out=left,
             response_body=self.blobs.put(answered.body),
             address=address,
+            at=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            by=by,
         )
         with self._lock:
             self.items.append(exchange)
@@ -233,11 +241,12 @@ class Exchanges:
         found = parse(data)
         if not isinstance(found, Mapping) or set(found) != {"record", "version", "exchanges"}:
             raise RecordError(f"not {_RECORD}")
-        if (found["record"], found["version"]) != (_RECORD, _VERSION):
+        if found["record"] != _RECORD or found["version"] not in (1, _VERSION):
             raise RecordError(
                 f"expected {_RECORD} {_VERSION}, got {found['record']} {found['version']}"
             )
-        items = [_read(item) for item in _sequence(found["exchanges"])]
+        new = {} if found["version"] == _VERSION else dict.fromkeys(_SINCE_2, "")
+        items = [_read(item, new) for item in _sequence(found["exchanges"])]
         return cls(blobs, items)
 
 
@@ -270,11 +279,12 @@ def _hash(value: Any) -> str:
     return str(value)
 
 
-def _read(item: Any) -> Exchange:
-    """Read one exchange. Raises `RecordError`."""
-    names = {part.name for part in fields(Exchange)}
+def _read(item: Any, new: Mapping[str, str]) -> Exchange:
+    """Read one exchange; `new`: fields that its version lacks. Raises `RecordError`."""
+    names = {part.name for part in fields(Exchange)} - set(new)
     if not isinstance(item, Mapping) or set(item) != names:
         raise RecordError("not an exchange")
+    item = {**item, **new}
     status, outcome, asked_body = item["status"], item["outcome"], item["request_body"]
     if type(status) is not int or not 100 <= status <= 599 or outcome not in get_args(Outcome):
         raise RecordError(f"no exchange is {outcome!r} with status {status!r}")
@@ -291,4 +301,6 @@ def _read(item: Any) -> Exchange:
         response_left_out=_names(item["response_left_out"]),
         response_body=_hash(item["response_body"]),
         address=_text(item["address"]),
+        at=_text(item["at"]),
+        by=_text(item["by"]),
     )

@@ -14,13 +14,15 @@ where data may go, not which.
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import ssl
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from earnest.core.errors import RecordError
 from earnest.sandbox.exchanges import (
@@ -40,13 +42,26 @@ from earnest.sandbox.proxy_http import (
     read_answer,
     request_bytes,
 )
-from earnest.sandbox.proxy_rules import AllowList, DeniedError, Target, literal, resolve
+from earnest.sandbox.proxy_rules import AllowList, DeniedError, Target, literal, resolve, target
 
 __all__ = ["Proxy", "ProxyLimits", "Replay", "ResumedProxy"]
 
 _CONNECT_S: Final = 10.0
 _MOST_ADDRESSES: Final = 4
 _MOST_MISSED: Final = 100
+_URL: Final = re.compile(r"(?i:(https?))://([^/?#]*)([/?][\x21\x22\x24-\x7e]*)?")
+_METHOD: Final = re.compile(r"(?!CONNECT|TRACE)[A-Z][A-Z-]{0,31}")
+_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
+_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]{0,8000}")
+_OURS: Final = (
+    "host",
+    "connection",
+    "content-length",
+    "transfer-encoding",
+    "expect",
+    "upgrade",
+    "te",
+)
 
 
 class Proxy(Front):
@@ -54,8 +69,11 @@ class Proxy(Front):
 
     `allowed`: see `AllowList`, whose `UsageError` it raises. `recorder`: what is recorded goes
     there. `ca_file`: the authorities that servers are verified with; None: this machine's.
-    `resolver`: (name, port) → addresses, raising `OSError`. `unrecorded`: answers that could not
-    be recorded, and so were not given. Raises `LackError` without the package `cryptography`.
+    `resolver`: (name, port) → addresses, raising `OSError`. `methods`: which requests may be made;
+    None: any. `admit`: called before each request that would reach a host; it raises `DeniedError`
+    where none may be made any more. `by`: who asks, for the record. `unrecorded`: answers that
+    could not be recorded, and so were not given. Raises `LackError` without the package
+    `cryptography`.
     """
 
     live = True
@@ -68,16 +86,44 @@ class Proxy(Front):
         limits: ProxyLimits | None = None,
         ca_file: Path | None = None,
         resolver: Callable[[str, int], Sequence[str]] = resolve,
+        methods: Sequence[str] | None = None,
+        admit: Callable[[], None] = lambda: None,
+        by: str = "",
     ) -> None:
-        self.recorder = recorder
+        self.recorder, self.by = recorder, by
         self.unrecorded = 0
+        self._methods, self._admit = methods, admit
         self._allowed = AllowList(allowed)
         self._ca_file, self._resolver = ca_file, resolver
         self._trusted: ssl.SSLContext | None = None
         super().__init__(limits or ProxyLimits())
 
-    def _permit(self, asked: Asked, where: Target) -> None:  # noqa: ARG002 - a replay needs it
+    def ask(self, asked: Asked, timeout_s: float | None = None) -> tuple[Answered, str]:
+        """Make a request for a program that is in no jail, by the same rules, and record it.
+
+        Returns the answer, and why it is not the server's (empty: it is). `timeout_s` shortens the
+        time that an exchange may take. Raises `DeniedError` for one that can't be asked for, which
+        is not recorded.
+        """
+        limit = self.limits.exchange_s
+        end = time.monotonic() + (limit if timeout_s is None else min(limit, timeout_s))
+        where, path = _apart(asked)
+        asked = replace(asked, url=where.origin + path)
+        try:
+            self._permit(asked, where)
+            if len(asked.body or b"") > self.limits.body_bytes:
+                raise DeniedError(f"a body has more than {self.limits.body_bytes} bytes")
+        except DeniedError as error:
+            return self._refuse(asked, 403, error)
+        return self._answer(asked, where, path, end)
+
+    def _permit(self, asked: Asked, where: Target) -> None:
         self._allowed.permit(where)
+        if self._methods is not None and asked.method not in (*self._methods, "CONNECT"):
+            raise DeniedError(
+                f"{asked.method} is not allowed here, which may change something at "
+                f"{where.authority}: only {', '.join(self._methods)}"
+            )
 
     def _refuse(self, asked: Asked, status: int, error: Exception) -> tuple[Answered, str]:
         denied = isinstance(error, DeniedError)
@@ -86,6 +132,7 @@ class Proxy(Front):
 
     def _answer(self, asked: Asked, where: Target, path: str, end: float) -> tuple[Answered, str]:
         try:
+            self._admit()
             addresses = self._addresses(where)
             answered, address = self._fetch(asked, where, path, addresses, end)
         except DeniedError as error:
@@ -109,7 +156,9 @@ class Proxy(Front):
     ) -> tuple[Answered, str]:
         """Record an exchange; what can't be recorded is not passed on."""
         try:
-            self.recorder.record(asked, answered, outcome=outcome, reason=reason, address=address)
+            self.recorder.record(
+                asked, answered, outcome=outcome, reason=reason, address=address, by=self.by
+            )
         except (OSError, RecordError):
             with self._lock:
                 self.unrecorded += 1
@@ -193,14 +242,16 @@ class ResumedProxy(Proxy):
     For a run that goes on: what its cells fetched, their replay finds again. `caught_up` ends that.
     """
 
-    def __init__(
-        self, allowed: Sequence[str], recorder: Exchanges, *, limits: ProxyLimits | None = None
-    ) -> None:
-        """`recorder`: the recording so far, which is also added to. Raises as `Proxy` does."""
+    def __init__(self, allowed: Sequence[str], recorder: Exchanges, **more: Any) -> None:
+        """`recorder`: the recording so far, which is also added to; `more`: as for `Proxy`.
+
+        What others asked (`by`) is not answered from it.
+        """
         self._earlier: dict[tuple[str, str, str | None], deque[Exchange]] = {}
+        super().__init__(allowed, recorder, **more)
         for exchange in recorder.items:
-            self._earlier.setdefault(exchange.key, deque()).append(exchange)
-        super().__init__(allowed, recorder, limits=limits)
+            if exchange.by in ("", self.by):
+                self._earlier.setdefault(exchange.key, deque()).append(exchange)
 
     def caught_up(self) -> None:
         """Forget what is left of the recording: from here on everything is asked anew."""
@@ -214,6 +265,21 @@ class ResumedProxy(Proxy):
         if found is None:
             return super()._answer(asked, where, path, end)
         return self.recorder.answer(found), found.reason
+
+
+def _apart(asked: Asked) -> tuple[Target, str]:
+    """Return where a request goes, and its path with its query. Raises `DeniedError`."""
+    found = _URL.fullmatch(asked.url)
+    if not found or not _METHOD.fullmatch(asked.method) or "@" in found[2]:
+        raise DeniedError(
+            f"{asked.method[:40]} {asked.url[:300]!r} can't be asked for: name a method and "
+            "http://HOST/PATH or https://HOST/PATH, spaces and the like as %20"
+        )
+    for name, value in asked.headers:
+        if not (_NAME.fullmatch(name) and _VALUE.fullmatch(value)) or name.lower() in _OURS:
+            raise DeniedError(f"the header {name[:60]!r} can't be sent")
+    path = found[3] or "/"
+    return target(found[1].lower(), found[2]), path if path.startswith("/") else f"/{path}"
 
 
 def _words(where: Target, error: OSError) -> str:

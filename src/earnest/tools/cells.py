@@ -36,6 +36,7 @@ _LINE = 3
 _CHUNK = 1 << 16
 _IN_FLIGHT_S = 1.0
 _DRAFT = ".draft-cell"
+_FIGURES = 8
 
 
 class _Interrupts:
@@ -111,6 +112,17 @@ def _run(code: str, name: str, space: dict[str, Any]) -> None:
         value = eval(compile(shown, name, "eval", dont_inherit=True), space)  # noqa: S307
         if value is not None:
             print(repr(value))  # noqa: T201
+    _save_figures()
+
+
+def _save_figures() -> None:
+    """Save the figures that are open, under names that are free, and close them."""
+    pyplot: Any = sys.modules.get("matplotlib.pyplot")
+    free = (name for n in range(1, 10_000) if not Path(name := f"figure-{n}.png").exists())
+    for number in pyplot.get_fignums()[:_FIGURES] if pyplot else ():
+        pyplot.figure(number).savefig(next(free), dpi=100)
+    if pyplot:
+        pyplot.close("all")
 
 
 def _of_cells(trace: types.TracebackType | None) -> types.TracebackType | None:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from earnest.core.budget import Purse
+from earnest.core.events import Event
 from earnest.core.messages import Observation, ToolCall
 from earnest.core.protocols import Blobs, Findings, Sandbox, Tool
 from earnest.core.records import Finding
-from earnest.tools.files import FilesTool
+from earnest.tools.counted import Counted
+from earnest.tools.files import EditTool, Files, ReadTool, WriteTool
+from earnest.tools.find import GlobTool, GrepTool
 from earnest.tools.findings import SubmitFinding, Submitter
+from earnest.tools.http import HttpTool
 from earnest.tools.ledger import GetFinding, SearchFindings
+from earnest.tools.network import Network
 from earnest.tools.notes import NotesTool
-from earnest.tools.python import Network, PythonTool
-from earnest.tools.workspace import Workspace
+from earnest.tools.python import PythonTool
+from earnest.tools.search import EarlierNotes, SearchTool
+from earnest.tools.shell import ShellTool
+from earnest.tools.workspace import Workspace, no_limit
 
 
 def research_tools(
@@ -23,33 +31,48 @@ def research_tools(
     *,
     data: Path,
     workspace: Path,
+    purse: Purse | None = None,
     earlier: Iterable[Finding] = (),
     cells: Iterable[tuple[ToolCall, Observation]] = (),
+    past: Sequence[Event] = (),
+    earlier_notes: EarlierNotes | None = None,
     net: Network | None = None,
     findings: Findings | None = None,
 ) -> list[Tool]:
-    """Return `python`, `files`, `notes` and `submit_finding`; `close_tools` ends what they hold.
+    """Return the tools of a run; `close_tools` ends what they hold.
 
-    With `findings` (what the run may know of the ledger) also `search_findings`, `get_finding`.
+    With `net` (where `python` and `shell` may reach; evidence never may) also `http`. With
+    `findings` (what the run may know of the ledger) also `search_findings`, `get_finding`.
 
     `data`: the folder that holds `<table>.csv`, the visible rows, for each table of the task.
-    `workspace`: the run's own folder, made if need be. `earlier`: the findings that the run's log
-    holds (`agent.replay.logged_findings`), where it is resumed; `cells`: its calls of `python`
-    (`agent.replay.logged_calls`). `net`: where `python` may reach; evidence never may.
+    `workspace`: the run's own folder, made if need be. `purse`: what the run may use. `earlier`:
+    the findings that the run's log holds (`agent.replay.logged_findings`), where it is resumed;
+    `cells`: its calls of `python` (`agent.replay.logged_calls`). `past`: the log's events, to
+    search, which grow as the run goes on; `earlier_notes`: other runs' notes, read when needed.
     """
-    files = Workspace(workspace)
-    found: list[Tool] = [SearchFindings(findings), GetFinding(findings)] if findings else []
+    spent = purse or no_limit()
+    own = Workspace(workspace, spent)
+    files, counted = Files(own, data), Counted(sandbox, spent)
+    reach: list[Tool] = [HttpTool(net, files)] if net else []
+    known: list[Tool] = [SearchFindings(findings), GetFinding(findings)] if findings else []
     return [
-        PythonTool(sandbox, files, data, blobs, cells, net=net),
-        FilesTool(files),
-        NotesTool(files),
-        SubmitFinding(submitter, sandbox, blobs, data, earlier),
-        *found,
+        PythonTool(sandbox, own, data, blobs, cells, net=net),
+        ShellTool(counted, own, data, blobs, net=net),
+        ReadTool(files),
+        WriteTool(files),
+        EditTool(files),
+        GlobTool(files),
+        GrepTool(files, counted, data),
+        SearchTool(files, past, earlier_notes, findings),
+        NotesTool(own),
+        SubmitFinding(submitter, counted, blobs, data, earlier),
+        *reach,
+        *known,
     ]
 
 
 def close_tools(tools: Iterable[Tool]) -> None:
-    """End what the tools of a run hold: the session of `python`."""
+    """End what the tools of a run hold: the session of `python`, the index of `search`."""
     for tool in tools:
-        if isinstance(tool, PythonTool):
+        if isinstance(tool, (PythonTool, SearchTool)):
             tool.close()

@@ -2,51 +2,45 @@
 
 Where the sandbox keeps a line to its jails, a call is a cell of a session (`session.py`): variables
 stay from call to call, and a resumed run has them back by running its recorded cells again. Where
-it does not, each call is a new process. The tool's description says which.
+it does not, each call is a new process. The tool's description says which. Figures that a call
+leaves go with its observation (`pictures.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from pydantic import Field
 
-from earnest.core.acts import Act, writes
+from earnest.core.acts import Act
 from earnest.core.errors import RecordError
-from earnest.core.jobs import DATA, Gateway, Job, Limits, Result
+from earnest.core.jobs import DATA, Job, Limits, Result
 from earnest.core.messages import Observation, ToolCall, ToolSpec
 from earnest.core.protocols import Blobs, Sandbox
 from earnest.tools.arguments import Arguments, legible
+from earnest.tools.counted import Counted
+from earnest.tools.network import Network, code_acts
+from earnest.tools.pictures import pictures
 from earnest.tools.session import CellResult, Loss, Session, kept
 from earnest.tools.workspace import Workspace
 
 _SCRIPT: Final = "_cell.py"
 _TAIL: Final = 12_000
-_LONGEST_S: Final = 300.0
+LONGEST_S: Final = 300.0
 _LOST: Final = "the variables are lost: the next call starts with none"
 _NONE: Final = "the variables of earlier calls are lost"
 _CELLS: Final = (
     "So do variables, functions and imports, as in a notebook, until a call is killed. You get the "
-    "end of what the code prints, and the value of a last expression."
+    "end of what the code prints, and the value of a last expression. Figures: save them as PNG; "
+    "those that matplotlib has open at the end of a call are saved by themselves."
 )
 _ALONE: Final = (
     "Variables do not: each call is a new process. You get the end of what the code prints."
 )
-
-
-@dataclass(frozen=True)
-class Network:
-    """The way to a network, and the hosts that it leads to.
-
-    `replayed` is called when a resumed run's calls have been made again.
-    """
-
-    gateway: Gateway
-    hosts: tuple[str, ...]
-    replayed: Callable[[], None]
 
 
 def _about(net: Network | None, *, keeps: bool) -> str:
@@ -62,7 +56,7 @@ def _about(net: Network | None, *, keeps: bool) -> str:
 class _Python(Arguments):
     code: str = Field(description="Python code.")
     timeout_s: float = Field(
-        default=60.0, gt=0, le=_LONGEST_S, description="Seconds after which it is ended."
+        default=60.0, gt=0, le=LONGEST_S, description="Seconds after which it is ended."
     )
 
 
@@ -71,6 +65,15 @@ def tail(text: str, most: int = _TAIL) -> str:
     text = legible(text)
     left_out = len(text) - most
     return text if left_out <= 0 else f"[{left_out} characters left out]\n{text[-most:]}"
+
+
+def limited(limits: Limits, workspace: Workspace, held: Mapping[str, bytes]) -> Limits:
+    """Return a jail's limits with no more room than the files in it and what is left to write."""
+    left = workspace.purse.left("bytes_written")
+    if math.isinf(left):
+        return limits
+    room = math.ceil((sum(map(len, held.values())) + left) / 2**20) + 1
+    return replace(limits, workspace_mib=min(limits.workspace_mib, room))
 
 
 def told(result: Result, limits: Limits) -> str:
@@ -174,20 +177,25 @@ class PythonTool:
         self.sandbox, self.workspace, self.data, self.blobs = sandbox, workspace, data, blobs
         self.limits = limits or Limits()
         self.keeps = bool(getattr(sandbox, "lines", True))
+        self.purse = workspace.purse
+        self._counted = Counted(sandbox, self.purse)
         self.spec: ToolSpec = _Python.spec("python", _about(net, keeps=self.keeps))
         self.net = net
         self.session = Session(sandbox, data, self.limits, net=net.gateway if net else None)
         self._earlier = _of_last_session(earlier)
 
-    def acts(self, arguments: Mapping[str, Any]) -> Sequence[Act]:  # noqa: ARG002
-        """Running code in a jail that can write to the workspace, and reach the allowed hosts."""
-        if not self.sandbox.isolates:
-            return (Act(kind="unknown", what="run code that nothing isolates", reach="everything"),)
-        return writes("run Python code in the sandbox")
+    def acts(self, arguments: Mapping[str, Any]) -> Sequence[Act]:
+        """What its jail lets code do; the code is not read. Raises `ToolError`."""
+        _Python.read(arguments)
+        return code_acts("run Python code", self.sandbox, self.net)
 
     def call(self, arguments: Mapping[str, Any]) -> Observation:
-        """Run it. Raises `ToolError` for wrong arguments or too many files, `SandboxError`."""
+        """Run it. Raises `ToolError` for wrong arguments or too many files, `SandboxError`.
+
+        Each call counts as a process, and those of a replay too; `BudgetError` where none is left.
+        """
         asked = _Python.read(arguments)
+        self.purse.take("processes")
         before = self.workspace.contents()
         if not self.keeps:
             return self._alone(asked, before)
@@ -201,11 +209,16 @@ class PythonTool:
         if cell.loss is not None:
             how = _why(cell.loss, self.session.limits, asked.timeout_s)
             notes.append(_LOST)
-        content = _content(
-            f"{how}, {cell.seconds:.1f} s", notes, changes, cell.truncated, cell.stdout, cell.stderr
+        shown, unseen = pictures(before, cell.files, self.blobs, self._counted)
+        told_of = f"{how}, {cell.seconds:.1f} s"
+        return Observation(
+            content=content(
+                told_of, [*notes, *unseen], changes, cell.truncated, cell.stdout, cell.stderr
+            ),
+            failed=cell.how != "done" and (cell.how, cell.status) != ("exit", 0),
+            pictures=shown,
+            data={"cell": self._record(cell)},
         )
-        failed = cell.how != "done" and (cell.how, cell.status) != ("exit", 0)
-        return Observation(content=content, failed=failed, data={"cell": self._record(cell)})
 
     def close(self) -> None:
         """End the session, if there is one."""
@@ -238,6 +251,7 @@ class PythonTool:
             files = {**self.session.known, **sent}
             for file in cell.removed:
                 files.pop(file, None)
+            self.purse.charge("processes", 1)
             found = self.session.run(cell.code, files, cell.timeout_s)
             if (found.how, found.status) != (cell.how, cell.status):
                 ends = [_ended(one.how, one.status, cell.timeout_s) for one in (found, cell)]
@@ -253,7 +267,7 @@ class PythonTool:
 
     def _alone(self, asked: _Python, before: Mapping[str, bytes]) -> Observation:
         """Run code in a process of its own."""
-        limits = replace(self.limits, wall_s=asked.timeout_s)
+        limits = replace(limited(self.limits, self.workspace, before), wall_s=asked.timeout_s)
         job = Job(
             entry=("python", _SCRIPT),
             files={**before, _SCRIPT: asked.code.encode()},
@@ -266,15 +280,22 @@ class PythonTool:
         changes = self.workspace.take(before, after, all_=result.ended == "exit")
         notes = [f"{_NONE}: this sandbox keeps none"] if self._earlier else []
         self._earlier = []
-        content = _content(
-            told(result, limits), notes, changes, result.truncated, result.stdout, result.stderr
+        shown, unseen = pictures(before, after, self.blobs, self._counted)
+        text = content(
+            told(result, limits),
+            [*notes, *unseen],
+            changes,
+            result.truncated,
+            result.stdout,
+            result.stderr,
         )
-        return Observation(content=content, failed=not result.ok)
+        return Observation(content=text, failed=not result.ok, pictures=shown)
 
 
-def _content(
-    ended: str, notes: list[str], changes: str, truncated: bool, stdout: str, stderr: str
+def content(
+    ended: str, notes: Sequence[str], changes: str, truncated: bool, stdout: str, stderr: str
 ) -> str:
+    """Return what a model is told of a program's end."""
     parts = [ended, *notes]
     if changes:
         parts.append(changes)

@@ -1,7 +1,8 @@
 """The workspace of a run: the files that persist between tool calls.
 
 A path that leaves the folder, or goes through a link, is refused: every component is opened
-without following links, so nothing on the way can be swapped either.
+without following links, so nothing on the way can be swapped either. What is written is taken from
+the run's purse before it is written.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import secrets
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import IO, Final
 
-from earnest.core.errors import ToolError
+from earnest.core.budget import Budget, Purse
+from earnest.core.errors import BudgetError, ToolError
 
 MOST_BYTES: Final = 64 * 2**20
 MOST_FILES: Final = 2000
@@ -37,13 +39,18 @@ def parts_of(name: str) -> tuple[str, ...]:
     return path.parts
 
 
+def no_limit() -> Purse:
+    """Return a purse without limits, for what no run pays for."""
+    return Purse(Budget(None, None, None, None, None, None, None))
+
+
 class Workspace:
     """A folder of plain files, named by relative POSIX paths."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open or create the folder."""
+    def __init__(self, folder: Path, purse: Purse | None = None) -> None:
+        """Open or create the folder. `purse`: what bytes that are written are taken from."""
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.folder = folder
+        self.folder, self.purse = folder, purse or no_limit()
 
     @contextlib.contextmanager
     def _parent(self, name: str, *, create: bool = False) -> Iterator[tuple[int, str]]:
@@ -64,20 +71,28 @@ class Workspace:
         finally:
             os.close(held)
 
-    def read(self, name: str, most: int = MOST_BYTES) -> bytes:
-        """Return at most the first `most` bytes of a file. Raises `ToolError`."""
+    @contextlib.contextmanager
+    def opened(self, name: str) -> Iterator[IO[bytes]]:
+        """Open a plain file for reading. Raises `ToolError`."""
         with self._parent(name) as (folder, leaf):
             flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
             file = os.open(leaf, flags, dir_fd=folder)
             with os.fdopen(file, "rb") as stream:
                 if not stat.S_ISREG(os.fstat(file).st_mode):
                     raise ToolError(f"{name} is no plain file")
-                return stream.read(most)
+                yield stream
+
+    def read(self, name: str, most: int = MOST_BYTES) -> bytes:
+        """Return at most the first `most` bytes of a file. Raises `ToolError`."""
+        with self.opened(name) as stream:
+            return stream.read(most)
 
     def write(self, name: str, data: bytes) -> None:
-        """Write a file, whole or not at all. Raises `ToolError`."""
+        """Write a file, whole or not at all. Raises `ToolError`, `BudgetError`."""
+        parts_of(name)
         if len(data) > MOST_BYTES:
             raise ToolError(f"{name} has {len(data)} bytes: at most {MOST_BYTES} may be written")
+        self.purse.take("bytes_written", len(data))
         with self._parent(name, create=True) as (folder, leaf):
             draft = f".draft-{secrets.token_hex(6)}"
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -99,13 +114,21 @@ class Workspace:
 
     def sizes(self) -> dict[str, int]:
         """Return the plain files and their sizes in bytes, by name; drafts and links left out."""
-        found: dict[str, int] = {}
+        return {name: size for name, (size, _, _) in self.states().items()}
+
+    def states(self) -> dict[str, tuple[int, int, int]]:
+        """Return the same files' size, time of change (ns) and inode: others once they changed."""
+        found: dict[str, tuple[int, int, int]] = {}
         for where, folders, names, held in os.fwalk(self.folder):
             folders.sort()
             for leaf in sorted(names):
-                facts = os.stat(leaf, dir_fd=held, follow_symlinks=False)
+                try:
+                    facts = os.stat(leaf, dir_fd=held, follow_symlinks=False)
+                except FileNotFoundError:  # a draft that was put in its place meanwhile
+                    continue
                 if stat.S_ISREG(facts.st_mode) and not leaf.startswith(".draft-"):
-                    found[(Path(where) / leaf).relative_to(self.folder).as_posix()] = facts.st_size
+                    name = (Path(where) / leaf).relative_to(self.folder).as_posix()
+                    found[name] = (facts.st_size, facts.st_mtime_ns, facts.st_ino)
         return found
 
     def contents(self) -> dict[str, bytes]:
@@ -124,13 +147,15 @@ class Workspace:
 
         `all_`: `after` is everything that is left, so that what is missing was removed.
         """
-        changed, refused = [], []
+        changed, refused, over = [], [], []
         for name, data in sorted(after.items()):
             if before.get(name) == data:
                 continue
             try:
                 self.write(name, data)
                 changed.append(f"{name} ({len(data)} bytes)")
+            except BudgetError:
+                over.append(f"{name} ({len(data)} bytes)")
             except ToolError:
                 refused.append(name)
         gone = sorted(set(before) - set(after)) if all_ else []
@@ -139,6 +164,7 @@ class Workspace:
         said = [
             ("files written", changed),
             ("removed", gone),
+            ("not kept, the budget of bytes written is used up", over),
             ("not kept, bad names", [repr(name) for name in refused]),
         ]
         return "; ".join(f"{what}: {', '.join(names)}" for what, names in said if names)
