@@ -4,9 +4,9 @@ import ast
 import importlib.metadata
 import io
 import re
+import resource
 import subprocess
 import sys
-import time
 import tokenize
 from pathlib import Path
 
@@ -90,10 +90,11 @@ def test_importing_is_light_and_does_nothing():
 
 def test_help_comes_at_once():
     took = []
-    for _ in range(5):
-        began = time.perf_counter()
+    for _ in range(5):  # its own time: whatever else the machine does takes from the clock's
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run([sys.executable, "-m", "earnest", "--help"], capture_output=True, check=True)
-        took.append(time.perf_counter() - began)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        took.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert min(took) < 0.3
 
 

@@ -162,7 +162,7 @@ def refusal(status: int, text: str, **headers: str) -> Reply:
 
 
 def model(server: Server, **more: Any) -> OpenAIModel:
-    return OpenAIModel("m", base_url=server.url, **{"timeout_s": 5.0, "retries": 1, **more})
+    return OpenAIModel("m", base_url=server.url, **{"timeout_s": 30.0, "retries": 1, **more})
 
 
 def test_an_answer_in_words(server: Server) -> None:

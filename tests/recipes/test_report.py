@@ -1,9 +1,9 @@
 import json
 
 import pytest
+from tests.homes import home_at
 
 from earnest.core.canon import digest
-from earnest.core.home import Home
 from earnest.core.records import Author, Check, Claim, Evidence, Finding, TableRef, Verdict
 from earnest.core.shown import rounded, row, shown
 from earnest.recipes.report import counts, effects, run_report, spoken
@@ -95,7 +95,7 @@ def verdict_of(word, about):
 
 @pytest.mark.parametrize("word", ["inconclusive", "refuted"])
 def test_what_sealed_rows_said_of_an_unconfirmed_claim_is_withheld(word, tmp_path):
-    about = pair(Home(tmp_path))[0]
+    about = pair(home_at(tmp_path))[0]
     told = shown(verdict_of(word, about))
     assert (told.effect, told.interval, told.p) == (None, None, None)
     text = told.data.decode() + str(row(about, verdict_of(word, about)))
@@ -105,7 +105,7 @@ def test_what_sealed_rows_said_of_an_unconfirmed_claim_is_withheld(word, tmp_pat
 
 
 def test_what_they_said_of_a_confirmed_one_is_rounded(tmp_path):
-    about = pair(Home(tmp_path))[0]
+    about = pair(home_at(tmp_path))[0]
     told = shown(verdict_of("confirmed", about))
     assert told.checks[0].observed == {"effect": 0.12}
     assert row(about, verdict_of("confirmed", about))["effect"] == 0.12
@@ -113,7 +113,7 @@ def test_what_they_said_of_a_confirmed_one_is_rounded(tmp_path):
 
 def test_a_claim_that_could_not_be_tested_says_why(tmp_path):
     untested = Check(name="sealed", passed=None, detail="3 groups: at least 8 needed")
-    about = pair(Home(tmp_path))[0]
+    about = pair(home_at(tmp_path))[0]
     told = shown(verdict_of("inconclusive", about).model_copy(update={"checks": (untested,)}))
     assert told.reason.startswith("p = ")
     assert told.checks == (untested,)
