@@ -31,6 +31,7 @@ _KEPT: Final = 40
 _MOST_OUTPUT: Final = 100_000
 _SHOWN: Final = 2_000
 _BACKING: Final = 3
+_HUGE: Final = 1e300
 _NUMBER: Final = re.compile(
     r"(?<![\w.])[-\u2212]?\d{1,3}(?:,\d{3})+(?:\.\d+)?|(?<![\w.])[-\u2212]?\d+(?:\.\d+)?(?:e-?\d+)?"
 )
@@ -233,7 +234,11 @@ def _arguments(statement: str, scripts: Sequence[str], backing: Sequence[_Done])
     for done in backing:
         value, problem = read(done.text.strip().encode("utf-8", "replace"))
         if isinstance(value, dict) and not problem:
-            results = {key: one for key, one in value.items() if isinstance(one, int | float)}
+            results = {
+                key: one
+                for key, one in value.items()
+                if isinstance(one, int | float) and not isinstance(one, bool) and abs(one) < _HUGE
+            }
     return {"script": fitting[0], "prose": statement, "results": results}
 
 
