@@ -11,6 +11,7 @@ numbers that were computed in the head.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -89,12 +90,41 @@ class Candidate:
 
 @dataclass
 class _Done:
-    """One call with its output."""
+    """One call with its output. `lines`: of the output; `numbers`: its numbers without their signs,
+    in their order, each with its line."""
 
     call: Call
     text: str
     script: str
-    numbers: frozenset[float]
+    lines: list[str]
+    numbers: list[tuple[float, int]]
+
+    @classmethod
+    def of(cls, call: Call, text: str, script: str) -> _Done:
+        lines = text.splitlines()
+        told = (
+            (abs(_value(one)), at) for at, line in enumerate(lines) for one in _NUMBER.findall(line)
+        )
+        return cls(call, text, script, lines, sorted(told))
+
+    def holding(self, said: float) -> Iterator[range]:
+        """Yield where a number stands in `numbers`: as it is, rounded, or as a share of 1."""
+        places = len(f"{said:.10f}".rstrip("0").partition(".")[2])
+        reach = 0.5000001 * 10**-places
+        for scale in (1, 100):
+            low, high = (abs(said) - reach) / scale, (abs(said) + reach) / scale
+            start = bisect_left(self.numbers, (low, -1))
+            yield range(start, bisect_left(self.numbers, (high, len(self.lines)), start))
+
+    def holds(self, said: float) -> bool:
+        """Say whether a number stands in the output."""
+        return any(self.holding(said))
+
+    def shown(self, said: Sequence[float]) -> str:
+        """Return the lines that hold what was said, or else the output's end."""
+        found = {self.numbers[at][1] for one in said for part in self.holding(one) for at in part}
+        kept = "\n".join(self.lines[at] for at in sorted(found)[:_SHOWN])
+        return kept[:_SHOWN] or self.text[-_SHOWN:]
 
 
 class _Reader:
@@ -153,7 +183,7 @@ class _Reader:
             return
         text = outcome.text[-_MOST_OUTPUT:]
         script = self.wrote.script(call)
-        self.done.append(_Done(call, text, script, frozenset(map(_value, _NUMBER.findall(text)))))
+        self.done.append(_Done.of(call, text, script))
         for name in _DATA.findall(script[:_MOST_OUTPUT])[:20]:
             self.files[name] = None
 
@@ -176,7 +206,7 @@ class _Reader:
             turn.line,
             statement,
             tuple(" ; ".join(commands(one.call)) or one.call.name for one in backing),
-            tuple(_lines(one.text, said) for one in backing),
+            tuple(one.shown(said) for one in backing),
             tuple(list(self.files)[-20:]),
             turn.agent,
             _arguments(statement, scripts, backing),
@@ -187,7 +217,7 @@ class _Reader:
         telling = [one for one in said if abs(one) >= 10 or one != int(one)] or list(said)
         missing, found = set(telling), list[_Done]()
         for one in reversed(self.done):
-            held = {number for number in missing if _holds(one.numbers, number)}
+            held = {number for number in missing if one.holds(number)}
             if held:
                 found.append(one)
                 missing -= held
@@ -201,28 +231,6 @@ def _value(text: str) -> float:
         return float(text.replace(",", "").replace("\u2212", "-"))
     except (ValueError, OverflowError):
         return 0.0
-
-
-def _holds(numbers: frozenset[float], said: float) -> bool:
-    """Say whether a number stands there: as it is, rounded, as a share of 1 or without its sign."""
-    if said in numbers:
-        return True
-    places = len(f"{said:.10f}".rstrip("0").partition(".")[2])
-    for one in numbers:
-        for value in (one, one * 100):
-            if abs(abs(value) - abs(said)) <= 0.5000001 * 10**-places and value:
-                return True
-    return False
-
-
-def _lines(text: str, said: Sequence[float]) -> str:
-    """Return the lines of an output that hold what was said, or else its end."""
-    kept = [
-        line
-        for line in text.splitlines()
-        if any(_holds(frozenset(map(_value, _NUMBER.findall(line[:2000]))), one) for one in said)
-    ]
-    return "\n".join(kept)[:_SHOWN] or text[-_SHOWN:]
 
 
 def _arguments(statement: str, scripts: Sequence[str], backing: Sequence[_Done]) -> dict[str, Any]:
