@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Final, Literal, get_args
 
@@ -59,9 +60,16 @@ class Purse:
         self._began = clock() - self._used["wall_s"]
         self._lock: threading.RLock = parent._lock if parent else threading.RLock()
 
-    def child(self, budget: Budget) -> Purse:
-        """Return a purse with limits of its own that takes from this one too."""
-        return Purse(budget, parent=self, clock=self._clock)
+    def child(self, budget: Budget, used: Mapping[str, float] | None = None) -> Purse:
+        """Return a purse with limits of its own that takes from this one too.
+
+        `used`: what earlier sittings of a sub-agent used that goes on. It is charged here as well:
+        what this purse was made with ends where the sub-agent was called.
+        """
+        for name in NAMES:
+            if used and name != "wall_s":
+                self.charge(name, used.get(name, 0.0))
+        return Purse(budget, used, parent=self, clock=self._clock)
 
     @property
     def used(self) -> dict[str, float]:
@@ -84,6 +92,26 @@ class Purse:
                     f"the budget of {limit:g} {name} is used up: this needs {amount:g} more"
                 )
             self.charge(name, amount)
+
+    @contextmanager
+    def aside(self, worst: Mapping[Name, float]) -> Iterator[dict[Name, float]]:
+        """Set aside what an act may use at worst; count what it did use, which is filled in.
+
+        Raises `BudgetError`, with nothing counted, where there is less. An act that fails counts
+        for what was filled in by then.
+        """
+        used: dict[Name, float] = {}
+        with self._lock:
+            for name, amount in worst.items():
+                if amount > self.left(name):
+                    self.take(name, amount)
+            for name, amount in worst.items():
+                self.charge(name, amount)
+        try:
+            yield used
+        finally:
+            for name, amount in worst.items():
+                self.charge(name, used.get(name, 0.0) - amount)
 
     def charge(self, name: Name, amount: float) -> None:
         """Count what is known only now that it was used."""
