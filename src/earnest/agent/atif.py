@@ -51,16 +51,31 @@ def agent_step(number: int, turn: Turn, model: str) -> dict[str, Any]:
         source="agent",
         model_name=model,
         message=turn.message.content,
+        reasoning_content=getattr(turn.message, "thoughts", "") or None,
         tool_calls=calls or None,
         observation={"results": results} if results else None,
         metrics=_present(
             prompt_tokens=turn.usage.prompt_tokens,
             completion_tokens=turn.usage.completion_tokens,
+            cached_tokens=getattr(turn.usage, "cached_tokens", None),
             cost_usd=turn.usage.cost_usd,
+            **_sampled(turn.message),
         ),
         llm_call_count=1,
         extra={"stop": turn.stop, "failed_calls": failed},
     )
+
+
+def _sampled(message: Message) -> dict[str, Any]:
+    """Return the very tokens of an answer, where its model runs here."""
+    tokens = getattr(message, "tokens", None)
+    if tokens is None:
+        return {}
+    return {
+        "prompt_token_ids": list(tokens.prompt),
+        "completion_token_ids": list(tokens.sampled),
+        "logprobs": list(tokens.logprobs),
+    }
 
 
 def compact_step(number: int, upto: int, by: str, summary: str, at: str) -> dict[str, Any]:

@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from earnest.agent.guard import Ask, Question, classed, decide, harmless, refusal
-from earnest.agent.interrupts import due, soft
 from earnest.agent.replay import Turn
 from earnest.core.acts import Act, Policy
 from earnest.core.budget import Purse
 from earnest.core.errors import ToolError
+from earnest.core.interrupts import due, soft
 from earnest.core.messages import Observation, ToolCall
 from earnest.core.protocols import Tool
 

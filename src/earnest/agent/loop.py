@@ -11,20 +11,19 @@ cuts off while it is under way (a call of the model, a tool) is not counted.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from earnest.agent import context
+from earnest.agent.asking import Asking
 from earnest.agent.atif import agent_step, compact_step, prompt_step, trajectory
 from earnest.agent.breaker import Alarm, alarm, warning
 from earnest.agent.guard import Ask
 from earnest.agent.hands import Halt, Hands
-from earnest.agent.interrupts import guarded, held, soft
 from earnest.agent.prompt import RULES, opening
-from earnest.agent.replay import OPENING, State, logged_used, size
+from earnest.agent.replay import OPENING, State, logged_used
 from earnest.core.acts import Policy
 from earnest.core.budget import Budget, Purse
 from earnest.core.canon import canonical
@@ -34,20 +33,18 @@ from earnest.core.errors import (
     LackError,
     LogError,
     ModelError,
+    TooLongError,
     UsageError,
 )
 from earnest.core.events import EventLog
 from earnest.core.home import write_whole
-from earnest.core.messages import Completion, Message, Sampling, ToolSpec, Usage
+from earnest.core.interrupts import guarded, held
+from earnest.core.messages import Completion, Message, Sampling, Usage
 from earnest.core.protocols import Model, Progress, Tool
 from earnest.core.quoted import plain
 from earnest.core.records import Finding, Task
 
 Status = Literal["done", "over-budget", "stuck", "failed", "stopped"]
-
-_COUNTED: Final = 4  # characters a token, where a model doesn't count (core/budget.py)
-_SHORTEST: Final = 16  # tokens: there is no use in asking for an answer of fewer
-_SUMMARY: Final = 1024  # most tokens of a summary
 
 
 @dataclass(frozen=True)
@@ -87,9 +84,7 @@ class _Run:
         self.task, self.model, self.log, self.purse = task, model, log, purse
         self.sampling, self.progress = sampling, progress
         self.specs = [tool.spec for tool in tools]
-        # Characters that go along with each prompt.
-        self.besides = len(canonical([spec.model_dump(mode="json") for spec in self.specs]))
-        self.price: tuple[float, float] | None = getattr(model, "price", None)
+        self.asking = Asking(model, purse, self.specs)
         self.notes: Callable[[], str] = str
         self.window = 0
         self.state = State()
@@ -112,11 +107,7 @@ class _Run:
 
     def start(self, run: str, rules: str, known: str) -> None:
         """Begin the log, or check that it is this task's and go on."""
-        if math.isfinite(self.purse.left("cost_usd")) and self.price is None:
-            raise UsageError(
-                f"it isn't known what {self.model.name} costs: dollars can't be limited",
-                mend="give the model its prices, or set a budget of tokens (--tokens)",
-            )
+        self.asking.check()
         budget = asdict(self.purse.budget)
         if not self.log.events:
             messages = opening(self.task, rules, known)
@@ -201,67 +192,38 @@ class _Run:
         """Ask the model, and write its intent down."""
         self.purse.take("steps")
         try:
-            counts = bool(self.state.counted) or self.model.speaks is not None
-            prompt = self.state.tokens(self.besides) if counts else 0
-            completion, tokens = self.ask(self.state.messages, self.specs, prompt, self.sampling)
+            completion, tokens = self.answer()
         except BaseException:
             self.purse.charge("steps", -1)  # it was no turn
             raise
-        self.write(
-            "intent",
-            **completion.model_dump(mode="json"),
-            tokens=tokens,
-        )
+        self.write("intent", **completion.model_dump(mode="json"), tokens=tokens)
 
-    def ask(
-        self, messages: Sequence[Message], specs: Sequence[ToolSpec], prompt: int, how: Sampling
-    ) -> tuple[Completion, int]:
-        """Ask the model within what is left, and return its answer and the tokens it counts for.
-
-        `prompt`: about how many tokens the messages have. Raises `BudgetError` before anything is
-        spent, where the budget may have no room for it.
-        """
-        price = self.price or (0.0, 0.0)
-        left = self.purse.left("tokens") - prompt
-        if self.price and self.price[1]:
-            dollars = self.purse.left("cost_usd") - prompt * price[0]
-            left = min(left, dollars / price[1] - 1e-6)
-        longest = int(max(0, min(how.max_tokens, left)))
-        if longest < min(_SHORTEST, how.max_tokens):
-            raise BudgetError(
-                "the budget of tokens or dollars is used up, or has no room for the next answer: "
-                f"{self.purse.left('tokens'):g} tokens and {self.purse.left('cost_usd'):g} dollars "
-                f"are left, and the prompt has about {prompt} tokens"
-            )
-        how = how.model_copy(update={"max_tokens": longest})
-        worst = prompt * price[0] + longest * price[1]
-        with self.purse.aside({"tokens": prompt + longest, "cost_usd": worst}) as used:
-            completion = soft(self.model.generate, messages, specs, how)
-            used["tokens"], used["cost_usd"] = self.spent(messages, completion)
-        return completion, int(used["tokens"])
-
-    def spent(self, messages: Sequence[Message], completion: Completion) -> tuple[float, float]:
-        """Return the tokens and dollars that an answer counts for."""
-        usage = completion.usage
-        given, made = usage.prompt_tokens, usage.completion_tokens
-        if given is None or made is None:
-            given = (sum(size(message) for message in messages) + self.besides) // _COUNTED
-            made = size(completion.message) // _COUNTED
-        cost = usage.cost_usd
-        if cost is None and self.price is not None:
-            cost = given * self.price[0] + made * self.price[1]
-        return given + made, cost or 0.0
+    def answer(self) -> tuple[Completion, int]:
+        """Ask the model; what it says is too long for it is summarised, until nothing can go."""
+        while True:
+            try:
+                return self.asking.ask(self.state, self.state.messages, self.sampling)
+            except TooLongError:
+                if (upto := context.half(self.state)) == self.state.upto:
+                    raise
+                self.summarise(upto)
 
     def compact(self) -> None:
         """Put a summary in the place of the oldest turns, where the next prompt may not fit."""
         answer = self.sampling.max_tokens
-        if not context.full(self.state, self.besides, answer):
+        if not context.full(self.state, self.asking.besides, answer):
             return
-        upto = context.to_summarise(self.state, self.besides, answer)
-        if upto == self.state.upto:
-            return
+        upto = context.to_summarise(self.state, self.asking.besides, answer)
+        if upto > self.state.upto:
+            self.summarise(upto)
+
+    def summarise(self, upto: int) -> None:
+        """Put a summary in the place of the turns up to this one, and of the summary before it."""
+        answer = self.sampling.max_tokens
         text, by, usage, tokens = self.summary(context.gone(self.state, upto))
-        text, message = context.pinned(self.state, upto, text, self.notes(), self.besides, answer)
+        text, message = context.pinned(
+            self.state, upto, text, self.notes(), self.asking.besides, answer
+        )
         self.write(
             "compact",
             upto=upto,
@@ -278,12 +240,12 @@ class _Run:
         """Return a summary of messages, who made it, and what that cost."""
         if self.model.speaks is not None:
             asked = context.request(self.state, old)
-            prompt = -(-sum(map(size, asked)) // 3)
-            how = self.sampling.model_copy(
-                update={"max_tokens": max(_SHORTEST, min(_SUMMARY, self.window // 8))}
+            most = context.longest_summary(
+                self.state, self.asking.besides, self.sampling.max_tokens
             )
+            how = self.sampling.model_copy(update={"max_tokens": most})
             try:
-                completion, tokens = self.ask(asked, [], prompt, how)
+                completion, tokens = self.asking.ask(self.state, asked, how)
             except (ModelError, BudgetError):
                 return context.digest(self.state, old), "rules", None, 0
             text = completion.message.content.strip()

@@ -30,7 +30,8 @@ class ScriptedModel:
     Which turn it is follows from the messages alone, so a resumed run goes on where it was.
     """
 
-    price: tuple[float, float] | None = (0.0, 0.0)  # core.protocols.Model: it costs nothing
+    priced = True
+    window: int | None = None
 
     def __init__(
         self, turns: Sequence[Turn], name: str = "scripted", speaks: Style | None = None
