@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from earnest.cli_options import common, table_options
+from earnest.cli_work import WORK, work_option, work_options
 
 
 def _model_options(verb: argparse.ArgumentParser) -> None:
@@ -47,6 +48,7 @@ def _add_run(verbs: Any) -> None:
         metavar="NAME",
         help="a table that comes with statsmodels or scikit-learn",
     )
+    work_option(verb)
     _model_options(verb)
     verb.add_argument(
         "--sandbox",
@@ -77,8 +79,9 @@ def _add_looks(verbs: Any) -> None:
     verb.add_argument("run")
     common(verb, "resume")
     verb = verbs.add_parser("runs", help="list runs, or show one")
-    verb.add_argument("what", choices=("list", "show", "report"))
+    verb.add_argument("what", choices=("list", "show", "report", *WORK))
     verb.add_argument("run", nargs="?", default="")
+    work_options(verb)
     common(verb, "runs")
 
 

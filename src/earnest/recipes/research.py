@@ -27,9 +27,11 @@ from earnest.recipes.closed_book import added, ask
 from earnest.recipes.earlier_notes import earlier_notes
 from earnest.recipes.known import knowledge, told
 from earnest.recipes.network import network
+from earnest.recipes.work import snapshots, words_of, work_of
 from earnest.tasks.registry import Registry
 from earnest.tools.findings import Submitter
 from earnest.tools.kit import close_tools, research_tools
+from earnest.tools.snapshots import Snapped
 from earnest.verify.evidence_batch import near_copies
 from earnest.verify.sameness import by_construction
 from earnest.verify.trivial import definitional
@@ -124,15 +126,16 @@ def explore(
             net=net,
             findings=knowledge(home, task),
         )
+        taken = snapshots(home, run, log.events)
         try:
             return run_agent(
                 task,
                 model,
-                tools,
+                [Snapped(tool, taken.take) for tool in tools],
                 log,
                 budget,
                 run=run,
-                known=told(home, task),
+                known="\n\n".join(filter(None, (told(home, task), words_of(work_of(home, run))))),
                 progress=progress,
                 stop=stop,
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from earnest.core.errors import UsageError
 from earnest.core.events import read_events
 from earnest.core.home import Home
 from earnest.core.protocols import Model, Progress
-from earnest.core.records import Task
+from earnest.core.records import TableRef, Task
 from earnest.core.shown import row
 from earnest.recipes.answer import Answer
 from earnest.recipes.closed_book import whole_cost
@@ -29,8 +30,10 @@ def run(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     from earnest.recipes import apart, research
     from earnest.recipes.known import KNEW, informed
 
-    if not options.data and not options.bundled:
-        raise UsageError("no table to look at", mend="name one: --data FILE (or --bundled NAME)")
+    if not options.data and not options.bundled and not options.work:
+        raise UsageError(
+            "no table to look at", mend="name one: --data FILE (or --bundled NAME, --work DIR)"
+        )
     model = open_model(options.model)
     if options.closed_book:
         open_model(options.closed_book)
@@ -43,12 +46,24 @@ def run(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
         task = informed(home, task)
         say(f"known of it: {len(task.metadata[KNEW].split())} findings")
     name = research.new_run()
+    if options.work:
+        _handed(home, name, options.work, refs, say)
     say(f"run {name} (if interrupted: earnest resume {name})")
     budget = Budget(steps=options.steps, wall_s=60 * options.minutes)
     hosts, knows = tuple(options.allow), options.closed_book
     how = research.Begun(options.model, budget, options.sandbox, hosts, knows)
     research.begin(home, name, task, how)
     return _researched(home, name, task, model, how, say)
+
+
+def _handed(home: Home, run: str, folder: Path, refs: Sequence[TableRef], say: Progress) -> None:
+    """Hand a folder in, and tell what was left out of it."""
+    from earnest.recipes import apart
+    from earnest.recipes.work import opening_words
+
+    work = apart.hand_in(home, run, folder, [ref.table for ref in refs])
+    for line in opening_words(home, run, work):
+        say(line)
 
 
 def resume(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
@@ -101,8 +116,8 @@ def _told(home: Home, task: Task, outcome: Any) -> Answer:
     return int(result.status != "done"), document, words
 
 
-def runs(options: argparse.Namespace, home: Home, say: Progress) -> Answer:  # noqa: ARG001
-    """`runs list|show RUN|report RUN`."""
+def runs(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
+    """`runs list`, `runs show|report|diff|undo|accept RUN`."""
     from earnest.ledger.ledger import Ledger
     from earnest.recipes import research
 
@@ -112,6 +127,10 @@ def runs(options: argparse.Namespace, home: Home, say: Progress) -> Answer:  # n
         return 0, {"version": 1, "runs": listed}, words or "  no runs"
     if not options.run:
         raise UsageError(f"runs {options.what} needs a run", mend="earnest runs list")
+    if options.what in ("diff", "undo", "accept"):
+        from earnest.recipes.work_verbs import work
+
+        return work(options, home, say)
     task, _ = research.begun(home, options.run)
     told = _run_row(home.runs / options.run / "events.jsonl")
     with Ledger(home.ledger) as ledger:
