@@ -15,9 +15,11 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 from earnest.agent.atif import agent_step, prompt_step, trajectory
+from earnest.agent.guard import Ask, Question, classed, decide, harmless, refusal
 from earnest.agent.prompt import RULES, opening
-from earnest.agent.replay import State, Turn, replay
-from earnest.core.budget import Budget
+from earnest.agent.replay import State, Turn, logged_used, replay
+from earnest.core.acts import Policy
+from earnest.core.budget import Budget, Purse
 from earnest.core.canon import canonical
 from earnest.core.errors import EarnestError, LackError, LogError, ToolError, UsageError
 from earnest.core.events import EventLog
@@ -27,10 +29,7 @@ from earnest.core.protocols import Model, Progress, Tool
 from earnest.core.quoted import plain
 from earnest.core.records import Finding, Task
 
-Status = Literal["done", "over-budget", "failed", "stopped"]
-Ask = Callable[[ToolCall], bool]
-"""Whether a call with unknown outcome, of a tool that is not repeatable, is to be made again."""
-
+Status = Literal["done", "over-budget", "stuck", "failed", "stopped"]
 _CHARACTERS_A_TOKEN: Final = 4
 UNKNOWN: Final = (
     "The run was interrupted during this call: whether it took effect is not known, and it was "
@@ -68,16 +67,18 @@ class _Run:
         model: Model,
         tools: Sequence[Tool],
         log: EventLog,
-        budget: Budget,
+        purse: Purse,
+        policy: Policy,
         progress: Progress,
         sampling: Sampling,
-        ask: Ask,
-        stop: Callable[[], bool],
     ) -> None:
-        self.task, self.model, self.log, self.budget = task, model, log, budget
+        self.task, self.model, self.log, self.purse = task, model, log, purse
+        self.policy, self.budget = policy, purse.budget
+        self.ask: Ask = lambda _: False
+        self.stop: Callable[[], bool] = lambda: False
         self.tools = {tool.spec.name: tool for tool in tools}
         self.specs = [tool.spec for tool in tools]
-        self.progress, self.sampling, self.ask, self.stop = progress, sampling, ask, stop
+        self.progress, self.sampling = progress, sampling
         self.state: State = replay(log.events)
         self.began = time.monotonic() - self.state.spent_s
 
@@ -221,8 +222,17 @@ class _Run:
             names = ", ".join(self.tools)
             text = f"{NOT_MADE}there is no tool {call.name!r}; there are {names}"
             return Observation(content=text, failed=True)
-        if unknown and not tool.repeatable and not self.ask(call):
-            return Observation(content=UNKNOWN, failed=True)
+        acts = classed(tool, call)
+        decision = decide(self.policy, acts)
+        if decision == "deny" or (
+            decision == "ask" and not self.ask(Question(call, acts, "permission"))
+        ):
+            text = NOT_MADE + refusal(self.policy, acts, decision == "ask")
+            return Observation(content=text, failed=True)
+        if unknown and not (tool.repeatable or harmless(acts)):
+            again = self.ask(Question(call, acts, "unknown-outcome"))
+            if not again:
+                return Observation(content=UNKNOWN, failed=True)
         most = self.budget.wall_s
         if self.stop() or (most is not None and self.spent >= most):
             return Observation(content=NOT_MADE + "the run is at its end", failed=True)
@@ -268,28 +278,38 @@ def run_agent(
     log: EventLog,
     budget: Budget | None = None,
     *,
+    purse: Purse | None = None,
+    policy: Policy = "auto",
+    ask: Ask = lambda _: False,
+    notes: Callable[[], str] = lambda: "",  # noqa: ARG001 (next)
+    window: int | None = None,  # noqa: ARG001 (next)
     run: str = "",
     rules: str = RULES,
     known: str = "",
     sampling: Sampling | None = None,
     progress: Progress = lambda _: None,
-    ask: Ask = lambda _: False,
     stop: Callable[[], bool] = lambda: False,
 ) -> RunResult:
     """Run a task to its end, or resume it from its log; write `trajectory.json` beside the log.
 
+    `purse`: what the run may use, shared with its tools and sub-agents; where the log is one to
+    go on with, made with `Purse(budget, logged_used(log.events))` (default: so, of `budget`).
+    `policy`: what the guard allows. `ask` asks a person, where the policy says so, and about a call
+    whose outcome a crash left unknown, where its tool is not repeatable.
     `run` names the run (default: the name of the log's folder); `known` is what the ledger knows,
-    marked, and read where the log begins only. `ask` is asked about a call whose
-    outcome a crash left unknown, where the tool is not repeatable. `stop` is looked at before
-    each act. A log whose run is done is not run again: its result is returned.
+    marked, and read where the log begins only. `notes` gives the model's own notes, read again
+    when steps are summarised and on resume. `window`: most tokens that the model is given at once
+    (default: the model's own `window`). `stop` is looked at before each act. A log whose run is
+    done is not run again: its result is returned.
 
     A failing model or sandbox (`EarnestError`) ends the run as `failed`, recorded once. Ctrl-C
     gives `stopped`; it writes nothing more, since it may have struck in the middle of a write.
     Raises `UsageError` where the log is another task's, `LackError` where the model lacks
     something on this machine (a key, a package), `LogError` where the log can't be written.
     """
-    limits, how = budget or Budget(), sampling or Sampling()
-    sitting = _Run(task, model, tools, log, limits, progress, how, ask, stop)
+    purse = purse or Purse(budget or Budget(), logged_used(log.events))
+    sitting = _Run(task, model, tools, log, purse, policy, progress, sampling or Sampling())
+    sitting.ask, sitting.stop = ask, stop
     if sitting.state.status == "done" and sitting.state.task == task.id:
         sitting.began = time.monotonic() - sitting.state.spent_s
         return sitting.close("done", "", write=False)

@@ -120,6 +120,16 @@ def replay(events: Iterable[Event]) -> State:
     return state
 
 
+def logged_used(events: Iterable[Event]) -> dict[str, float]:
+    """Return what a run's earlier sittings used of each budget, by name: for its `Purse`."""
+    used: dict[str, float] = {}
+    for event in events:
+        used.update(event.payload.get("used", {}))
+        if "spent_s" in event.payload:
+            used["wall_s"] = float(event.payload["spent_s"])
+    return used
+
+
 def logged_findings(events: Iterable[Event]) -> list[Finding]:
     """Return the findings of a run in their order, also those of a run that was killed."""
     return replay(events).findings

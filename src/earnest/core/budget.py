@@ -59,9 +59,16 @@ class Purse:
         self._began = clock() - self._used["wall_s"]
         self._lock: threading.RLock = parent._lock if parent else threading.RLock()
 
-    def child(self, budget: Budget) -> Purse:
-        """Return a purse with limits of its own that takes from this one too."""
-        return Purse(budget, parent=self, clock=self._clock)
+    def child(self, budget: Budget, used: Mapping[str, float] | None = None) -> Purse:
+        """Return a purse with limits of its own that takes from this one too.
+
+        `used`: what earlier sittings of a sub-agent used that goes on. It is charged here as well:
+        what this purse was made with ends where the sub-agent was called.
+        """
+        for name in NAMES:
+            if used and name != "wall_s":
+                self.charge(name, used.get(name, 0.0))
+        return Purse(budget, used, parent=self, clock=self._clock)
 
     @property
     def used(self) -> dict[str, float]:

@@ -32,7 +32,8 @@ class Picture(Value):
 class Message(Value):
     """One message of a conversation; `call` names the tool call that a tool message answers.
 
-    `pictures` are shown to models that can see.
+    `pictures` are shown to models that can see. `stands_for`: turns of the model that a summary
+    took the place of.
     """
 
     role: Role
@@ -40,6 +41,7 @@ class Message(Value):
     calls: tuple[ToolCall, ...] = ()
     call: str = ""
     pictures: tuple[Picture, ...] = ()
+    stands_for: int = 0
 
 
 class Usage(Value):

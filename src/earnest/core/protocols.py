@@ -19,7 +19,11 @@ Progress = Callable[[str], None]
 
 
 class Model(Protocol):
-    """Answers messages. `name` goes on every record the model has a part in."""
+    """Answers messages. `name` goes on every record the model has a part in.
+
+    A model may also have `window` (most tokens of prompt and answer together) and `price` (US
+    dollars for one token of the prompt, and for one of the answer; None: it isn't known).
+    """
 
     name: str
 
@@ -38,7 +42,9 @@ class Model(Protocol):
 class Tool(Protocol):
     """Does one thing for a model. Raises `ToolError` where the call is wrong.
 
-    `repeatable`: a call whose outcome is unknown after a crash may simply be made again.
+    `repeatable`: a call whose outcome is unknown after a crash may simply be made again. A tool may
+    also have `concurrent = True`: its calls that change nothing may be made from several threads
+    at once.
     """
 
     spec: ToolSpec
