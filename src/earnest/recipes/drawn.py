@@ -9,6 +9,7 @@ claims of no table, and an outcome of levels without an order.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -225,7 +226,7 @@ def _medians(points: Points) -> Points:
     ordered = sorted(points)
     bins = max(1, min(_BINS, len(ordered) // 5))
     edges = [len(ordered) * number // bins for number in range(bins + 1)]
-    parts = [ordered[low:high] for low, high in zip(edges, edges[1:], strict=False) if high > low]
+    parts = [ordered[low:high] for low, high in itertools.pairwise(edges) if high > low]
     return [(median(x for x, _ in part), median(y for _, y in part)) for part in parts]
 
 

@@ -86,14 +86,16 @@ def _lead(found: Sequence[Found]) -> str:
         return "No claim was made, so there is nothing that could be confirmed."
     claims = "one claim was" if len(found) == 1 else f"{len(found)} claims were"
     if not held:
-        return f"Nothing was confirmed: {claims} made, and none held on data its author hadn't seen."
+        return (
+            f"Nothing was confirmed: {claims} made, and none held on data its author hadn't seen."
+        )
     if held == len(found):
         return f"{claims[:1].upper()}{claims[1:]} made, and confirmed on data never seen before."
     return f"{held} of {len(found)} claims were confirmed on data that their author had never seen."
 
 
 def strength(finding: Finding, verdict: Verdict | None) -> str:
-    """Return how strong a measured effect is, in a word; empty where there is none of that scale."""
+    """Return how strong a measured effect is, in a word; empty where none may be shown."""
     effect = row(finding, verdict)["effect"]
     if effect is None or finding.claim.formal or finding.claim.kind == "rule":
         return ""

@@ -63,7 +63,9 @@ def _remade(data: bytes) -> bytes:
             raise ValueError("a critical chunk that we do not know")
     pixels = _pixels(kept, bytes(packed))
     parts = [_chunk(kind, kept[kind]) for kind in (b"IHDR", b"PLTE", b"tRNS") if kind in kept]
-    return b"".join([_MARK, *parts, _chunk(b"IDAT", zlib.compress(pixels, 9)), _chunk(b"IEND", b"")])
+    return b"".join(
+        [_MARK, *parts, _chunk(b"IDAT", zlib.compress(pixels, 9)), _chunk(b"IEND", b"")]
+    )
 
 
 def _pixels(kept: dict[bytes, bytes], packed: bytes) -> bytes:

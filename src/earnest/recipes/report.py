@@ -127,7 +127,7 @@ def write_page(path: Path, template: str, values: Mapping[str, Any]) -> Path:
 
 
 def page(template: str, values: Mapping[str, Any]) -> str:
-    """Render a template of this package: escaped, seen, and under a policy with its style's hash."""
+    """Render a template of this package: all escaped, under a policy that names its style."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
