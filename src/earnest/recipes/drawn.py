@@ -30,8 +30,6 @@ _MOST_DOTS: Final = 300
 _MOST_LEVELS: Final = 8
 _BINS: Final = 8
 _TONES: Final = (("#3566b8", "tone-0"), ("#b3452c", "tone-1"), ("#666c75", "tone-2"))
-_DATED: Final = 5e8
-"""Cells that were read as numbers above this from words are seconds of dates (since 1985)."""
 
 Points = Sequence[tuple[float, float]]
 
@@ -173,14 +171,16 @@ def _box(
 
 def _cloud(claim: Claim, rows: pd.DataFrame) -> str:
     """Draw dots of outcome and exposure, and the medians of bins of the exposure."""
+    import pandas as pd
+
     if claim.kind == "interaction" and claim.group and claim.direction not in _SPLIT:
         return _boxes(claim, rows)
     try:
         along = _values(rows[claim.exposure], claim.order)
     except EarnestError:
         return _boxes(claim, rows)
-    words = rows[claim.exposure].str.fullmatch(r"\s*[-+\d.,eE]+\s*").fillna(False)
-    dated = not claim.order and not words.any() and float(along.min()) > _DATED
+    numerals = pd.to_numeric(rows[claim.exposure], errors="coerce").notna()
+    dated = not claim.order and not numerals.any() and not along.isin([0.0, 1.0]).all()
     values = _values(rows[claim.outcome], claim.outcome_order)
     kept = along.notna() & values.notna()
     along, values = along[kept], values[kept]

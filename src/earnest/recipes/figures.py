@@ -17,6 +17,7 @@ COLOURS: Final[Mapping[str, str]] = {
     "invalid": "#7a3b8f",
 }
 _WIDTH: Final = 860
+_NARROW: Final = 560
 
 
 @dataclass(frozen=True)
@@ -31,34 +32,41 @@ class Effect:
 
 
 def forest(rows: Sequence[Effect]) -> str:
-    """Draw effects with their intervals on a scale from -1 to 1; empty without rows."""
+    """Draw effects with their intervals on a scale from -1 to 1; empty without rows.
+
+    Each label stands above its line, so that a narrow page can show it.
+    """
     if not rows:
         return ""
-    left, right, step, top = 400, _WIDTH - 90, 22, 26
-    height = top + step * len(rows) + 8
+    left, right, step, top = 8, _NARROW - 8, 38, 30
+    height = top + step * len(rows) + 4
 
     def x(value: float) -> float:
         return left + (value + 1) / 2 * (right - left)
 
     parts = [
-        line(x(tick), top - 6, x(tick), height - 4, "#e3e5e8", mark="grid")
+        line(x(tick), top - 8, x(tick), height - 4, "#e3e5e8", mark="grid")
         for tick in (-1, -0.5, 0.5, 1)
     ]
-    parts.append(line(x(0), top - 6, x(0), height - 4, "#9aa0a8"))
-    parts += [
-        text(x(tick), 14, f"{tick:g}", "middle", "#59636e", "faint")
-        for tick in (-1, -0.5, 0, 0.5, 1)
-    ]
+    parts.append(line(x(0), top - 8, x(0), height - 4, "#9aa0a8"))
+    for tick, anchor in (
+        (-1, "start"),
+        (-0.5, "middle"),
+        (0, "middle"),
+        (0.5, "middle"),
+        (1, "end"),
+    ):
+        parts.append(text(x(tick), 14, f"{tick:g}", anchor, "#59636e", "faint"))
     for number, row in enumerate(rows):
-        y, colour = top + step * number + step / 2, COLOURS.get(row.word, "#333")
+        y, colour = top + step * number + 26, COLOURS.get(row.word, "#333")
         mark = f"is-{row.word}" if row.word in COLOURS else "ink"
         parts += [
-            text(left - 12, y + 4, short(row.label, 62), "end"),
+            text(left, y - 11, short(row.label, 66)),
+            text(right, y - 11, row.word, "end", colour, mark),
             line(x(row.low), y, x(row.high), y, colour, 2.5, mark),
             dot(x(row.effect), y, 4, colour, mark),
-            text(right + 12, y + 4, row.word, fill=colour, mark=mark),
         ]
-    return svg(_WIDTH, height, parts, "effects on the sealed rows, with 95 % intervals")
+    return svg(_NARROW, height, parts, "effects on the sealed rows, with 95 % intervals")
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,7 @@ def effect_words(finding: Finding, verdict: Verdict | None) -> str:
     meant = _meaning(finding, effect)
     if not interval:
         return f"{meant}."
-    return f"{meant}. {_sure(finding.claim, interval)}"
+    return f"{meant}. {_sure(finding.claim, interval)}."
 
 
 def _meaning(finding: Finding, effect: float) -> str:

@@ -62,7 +62,8 @@ def _label(finding: Finding) -> str:
     claim = finding.claim
     level = f" = {claim.group}" if claim.group is not None else ""
     others = [f"{name}{level}" if name == claim.exposure else name for name in claim.columns[1:3]]
-    return ", ".join((f"{claim.table}: {claim.outcome} {claim.direction}", *others))
+    told = ", ".join((f"{claim.table}: {claim.outcome} {claim.direction}", *others))
+    return f"{told} ({claim.subset})" if claim.subset else told
 
 
 def cards(home: Home, found: Sequence[Found]) -> list[dict[str, Any]]:
@@ -129,10 +130,14 @@ def write_page(path: Path, template: str, values: Mapping[str, Any]) -> Path:
 def page(template: str, values: Mapping[str, Any]) -> str:
     """Render a template of this package: all escaped, under a policy that names its style."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
-    from markupsafe import Markup
+    from markupsafe import Markup, escape
 
     def told(value: Any) -> Any:
         return seen(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+    def named(said: str) -> Markup:
+        """Set what stands in backquotes as a name, once all is escaped."""
+        return Markup(re.sub(r"`([^`\n]+)`", r"<code>\1</code>", str(escape(seen(said)))))  # noqa: S704
 
     loader = PackageLoader("earnest.recipes")
     environment = Environment(
@@ -143,6 +148,7 @@ def page(template: str, values: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
         finalize=told,
     )
+    environment.filters["named"] = named
     style = re.sub(r"\n+", "\n", loader.get_source(environment, "style.css")[0]).strip()
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     given = {**values, "style": Markup(style), "style_hash": digest}  # noqa: S704 (our own file)
