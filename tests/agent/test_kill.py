@@ -18,6 +18,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from earnest.agent.loop import run_agent
+from earnest.core.acts import writes
 from earnest.core.budget import Budget
 from earnest.core.canon import digest
 from earnest.core.events import EventLog
@@ -31,6 +32,9 @@ folder, turns = Path(sys.argv[1]), int(sys.argv[2])
 class Tally:
     repeatable = True
     spec = ToolSpec(name="tally", description="Count.", parameters={"type": "object"})
+
+    def acts(self, arguments):
+        return writes("count")
 
     def call(self, arguments):
         with (folder / "tally").open("a") as out:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest
 
 from earnest.agent.loop import run_agent
 from earnest.agent.replay import logged_calls, replay
+from earnest.core.acts import READ, Act
 from earnest.core.budget import Budget
 from earnest.core.errors import ToolError
 from earnest.core.events import EventLog, read_events
@@ -26,6 +27,9 @@ class Echo:
 
     def __init__(self, name: str) -> None:
         self.spec = ToolSpec(name=name, description="Echo.", parameters={"type": "object"})
+
+    def acts(self, arguments: Mapping[str, Any]) -> Sequence[Act]:
+        return READ
 
     def call(self, arguments: Mapping[str, Any]) -> Observation:
         if not arguments["text"]:

@@ -14,6 +14,7 @@ from earnest.core.events import Event
 from earnest.core.messages import Message
 
 SCHEMA: Final = "ATIF-v1.7"
+_STEPS: Final = ("step", "compact")
 
 
 def _present(**fields: Any) -> dict[str, Any]:
@@ -37,34 +38,73 @@ def agent_step(number: int, turn: Turn, model: str) -> dict[str, Any]:
         for call in turn.message.calls
     ]
     results: list[dict[str, Any]] = [
-        {"source_call_id": call.id, "content": turn.effects[index].content}
-        for index, call in enumerate(turn.message.calls)
+        {"source_call_id": call.id, "content": seen.content} for call, seen in turn.done
     ]
-    if not turn.over and not results:
+    if not turn.over and not turn.message.calls:
         results = [{"content": CUT_OFF}]
-    failed = [call.id for i, call in enumerate(turn.message.calls) if turn.effects[i].failed]
+    if turn.warning:
+        results.append({"content": turn.warning})
+    failed = [call.id for call, seen in turn.done if seen.failed]
     return _present(
         step_id=number,
         timestamp=turn.at,
         source="agent",
         model_name=model,
         message=turn.message.content,
+        reasoning_content=getattr(turn.message, "thoughts", "") or None,
         tool_calls=calls or None,
         observation={"results": results} if results else None,
         metrics=_present(
             prompt_tokens=turn.usage.prompt_tokens,
             completion_tokens=turn.usage.completion_tokens,
+            cached_tokens=getattr(turn.usage, "cached_tokens", None),
             cost_usd=turn.usage.cost_usd,
+            **_sampled(turn.message),
         ),
         llm_call_count=1,
         extra={"stop": turn.stop, "failed_calls": failed},
     )
 
 
+def _sampled(message: Message) -> dict[str, Any]:
+    """Return the very tokens of an answer, where its model runs here."""
+    tokens = getattr(message, "tokens", None)
+    if tokens is None:
+        return {}
+    return {
+        "prompt_token_ids": list(tokens.prompt),
+        "completion_token_ids": list(tokens.sampled),
+        "logprobs": list(tokens.logprobs),
+    }
+
+
+def compact_step(number: int, upto: int, by: str, summary: str, at: str) -> dict[str, Any]:
+    """Return the step (numbered from 1) that says what took the place of the oldest turns.
+
+    The turns themselves stay in the trajectory where they are; a reader who wants what the model
+    saw leaves out the agent's first `upto` steps from here on.
+    """
+    return {
+        "step_id": number,
+        "timestamp": at,
+        "source": "system",
+        "message": f"The agent's steps 1 to {upto} no longer stand in its context:\n{summary}",
+        "extra": {"compaction": {"upto": upto, "by": by}},
+    }
+
+
 def trajectory(events: Iterable[Event], state: State) -> dict[str, Any]:
-    """Return the whole trajectory of a run from its log."""
+    """Return the whole trajectory of a run from its log, whatever its context held.
+
+    A turn that is still open stands at its end with what is known of it.
+    """
     events = list(events)
     start: Mapping[str, Any] = events[0].payload
+    steps = [
+        e.payload if e.kind == "step" else e.payload["step"] for e in events if e.kind in _STEPS
+    ]
+    if state.open is not None:
+        steps = [*steps, agent_step(len(steps) + 1, state.open, start["model"])]
     tools = [{"type": "function", "function": spec} for spec in start["tools"]]
     return {
         "schema_version": SCHEMA,
@@ -76,12 +116,12 @@ def trajectory(events: Iterable[Event], state: State) -> dict[str, Any]:
             "model_name": start["model"],
             "tool_definitions": tools,
         },
-        "steps": [event.payload for event in events if event.kind == "step"],
+        "steps": steps,
         "final_metrics": _present(
             total_prompt_tokens=state.prompt_tokens,
             total_completion_tokens=state.completion_tokens,
             total_cost_usd=state.cost_usd,
-            total_steps=state.steps,
+            total_steps=len(steps),
         ),
         "extra": {
             "task": start["task"],

@@ -1,48 +1,60 @@
 """The loop: model, tool calls, observations, until the model ends it or a budget does.
 
 What a step will do is on disk before it is done, and what it did before the next begins; so a
-run that was killed goes on where it was. The loop decides that it is over: the model answered
-without a tool call. Not covered: two calls of one message at the same time (they run in order),
-and a conversation longer than the model's context (no compaction yet).
+run that was killed goes on where it was. What the loop knows is the fold of its log
+(`replay.State`). The loop decides that it is over: the model answered without a tool call.
+
+Budgets are taken before the act. What can't be known before it, and so may go beyond a limit
+once: by how much a prompt is longer than was estimated, and how long an act takes. What a kill
+cuts off while it is under way (a call of the model, a tool) is not counted.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
-from earnest.agent.atif import agent_step, prompt_step, trajectory
-from earnest.agent.guard import Ask, Question, classed, decide, harmless, refusal
+from earnest.agent import context
+from earnest.agent.asking import SHORTEST, Asking
+from earnest.agent.atif import agent_step, compact_step, prompt_step, trajectory
+from earnest.agent.breaker import Alarm, alarm, warning
+from earnest.agent.guard import Ask
+from earnest.agent.hands import Halt, Hands
 from earnest.agent.prompt import RULES, opening
-from earnest.agent.replay import State, Turn, logged_used, replay
+from earnest.agent.replay import OPENING, State, logged_used
 from earnest.core.acts import Policy
 from earnest.core.budget import Budget, Purse
 from earnest.core.canon import canonical
-from earnest.core.errors import EarnestError, LackError, LogError, ToolError, UsageError
+from earnest.core.errors import (
+    BudgetError,
+    EarnestError,
+    LackError,
+    LogError,
+    ModelError,
+    TooLongError,
+    UsageError,
+)
 from earnest.core.events import EventLog
 from earnest.core.home import write_whole
-from earnest.core.messages import Completion, Observation, Sampling, ToolCall, Usage
+from earnest.core.interrupts import guarded, held
+from earnest.core.messages import Completion, Message, Sampling, Usage
 from earnest.core.protocols import Model, Progress, Tool
 from earnest.core.quoted import plain
 from earnest.core.records import Finding, Task
 
 Status = Literal["done", "over-budget", "stuck", "failed", "stopped"]
-_CHARACTERS_A_TOKEN: Final = 4
-UNKNOWN: Final = (
-    "The run was interrupted during this call: whether it took effect is not known, and it was "
-    "not made again. Look at the state of things before you go on."
-)
-NOT_MADE: Final = "This call was not made: "
+
+_SUMMARY: Final = 1024  # most tokens of a summary
 
 
 @dataclass(frozen=True)
 class RunResult:
     """How a run ended. `final` is the model's last words where it ended the run itself.
 
-    `stopped` and `over-budget` runs, and `failed` ones, can be resumed with the same log.
+    All but `done` runs can be resumed with the same log: `stuck` ones with a fresh memory for
+    what they repeat.
     """
 
     status: Status
@@ -68,29 +80,37 @@ class _Run:
         tools: Sequence[Tool],
         log: EventLog,
         purse: Purse,
-        policy: Policy,
-        progress: Progress,
         sampling: Sampling,
+        progress: Progress,
     ) -> None:
         self.task, self.model, self.log, self.purse = task, model, log, purse
-        self.policy, self.budget = policy, purse.budget
-        self.ask: Ask = lambda _: False
-        self.stop: Callable[[], bool] = lambda: False
-        self.tools = {tool.spec.name: tool for tool in tools}
+        self.sampling, self.progress = sampling, progress
         self.specs = [tool.spec for tool in tools]
-        self.progress, self.sampling = progress, sampling
-        self.state: State = replay(log.events)
-        self.began = time.monotonic() - self.state.spent_s
-
-    @property
-    def spent(self) -> float:
-        return time.monotonic() - self.began
+        self.asking = Asking(model, purse, self.specs)
+        self.notes: Callable[[], str] = str
+        self.window = 0
+        self.state = State()
+        self.hands: Hands
+        for event in log.events:
+            self.state.take(event)
 
     def write(self, kind: str, **payload: Any) -> None:
-        self.log.append(kind, {**payload, "at": _now(), "spent_s": round(self.spent, 3)})
+        """Write an event, and take it in."""
+        used = {name: round(amount, 9) for name, amount in self.purse.used.items()}
+        spent = round(used["wall_s"], 3)
+        body = {**payload, "at": _now(), "spent_s": spent, "used": {**used, "wall_s": spent}}
+        self.state.take(self.log.append(kind, body))
+        if kind == "effect":
+            self.announce()
+            seen = payload["observation"]
+            note = str(seen["data"].get("sentence", seen["content"])).strip()
+            first = plain(note.partition("\n")[0][:120])
+            self.progress(f"step {self.state.turns}: {plain(payload['tool'][:60])}: {first}")
 
     def start(self, run: str, rules: str, known: str) -> None:
-        """Begin the log, or check that it is this task's."""
+        """Begin the log, or check that it is this task's and go on."""
+        self.asking.check()
+        budget = asdict(self.purse.budget)
         if not self.log.events:
             messages = opening(self.task, rules, known)
             self.write(
@@ -99,155 +119,164 @@ class _Run:
                 task=self.task.id,
                 prompt=self.task.prompt,
                 model=self.model.name,
-                budget=asdict(self.budget),
+                budget=budget,
+                policy=self.hands.policy,
+                window=self.window,
                 tools=[spec.model_dump(mode="json") for spec in self.specs],
                 messages=[message.model_dump(mode="json") for message in messages],
             )
-            self.state.task, self.state.messages = self.task.id, list(messages)
         elif self.state.task != self.task.id:
             raise UsageError(
                 f"{self.log.path} is the log of another task", mend="give each run its own folder"
             )
         else:
-            self.write("resume", model=self.model.name, budget=asdict(self.budget))
-            self.state.status = ""
-        for message in self.state.messages[self.state.steps : 2]:
-            self.log.append("step", prompt_step(self.state.steps + 1, message, _now()))
-            self.state.step()
+            self.resume(budget)
+        while self.state.steps < OPENING:
+            message = self.state.messages[self.state.steps]
+            self.step(prompt_step(self.state.steps + 1, message, _now()))
         self.announce()
+
+    def resume(self, budget: dict[str, float | None]) -> None:
+        """Write that the run goes on; the model is given its notes again."""
+        more: dict[str, Any] = {}
+        if notes := self.notes():
+            message = context.resumed(notes, self.window)
+            if message not in (*self.state.messages[-1:], *self.state.later):
+                more = {"message": message.model_dump(mode="json")}
+        self.write(
+            "resume",
+            model=self.model.name,
+            budget=budget,
+            policy=self.hands.policy,
+            window=self.window,
+            **more,
+        )
+
+    def step(self, payload: dict[str, Any]) -> None:
+        """Write a step: its payload is exactly an ATIF step."""
+        self.state.take(self.log.append("step", payload))
 
     def announce(self) -> None:
         """Write the `finding` events that are owed: an effect is what makes a finding count."""
         for finding in self.state.findings[self.state.announced :]:
             self.write("finding", id=finding.id, finding=finding.body)
-            self.state.announced += 1
-
-    def over_budget(self) -> tuple[str, float, float] | None:
-        """Return the budget that has ended, its limit and what was used; None: go on."""
-        used = {
-            "steps": float(self.state.turns),
-            "wall_s": self.spent,
-            "tokens": float(self.state.tokens),
-            "cost_usd": self.state.cost_usd,
-        }
-        for name, amount in used.items():
-            limit: float | None = asdict(self.budget)[name]
-            if limit is None:
-                continue
-            if amount is None:
-                raise EarnestError(
-                    "the model reports no cost, so a cost budget can't be held",
-                    mend="give the model its prices, or set a budget of tokens",
-                )
-            if amount >= limit:
-                return name, float(limit), amount
-        return None
 
     def go(self) -> tuple[Status, str]:
-        """Run until the model ends it, a budget does, or someone stops it."""
-        if self.state.open is not None:
-            self.act(self.state.open, resumed=True)
-        while not self.state.over:
-            if self.stop():
-                return "stopped", "asked to stop"
-            ended = self.over_budget()
-            if ended is not None:
-                name, limit, used = ended
-                self.write("budget", budget=name, limit=limit, used=used)
-                return "over-budget", f"the budget of {limit:g} {name} is used up"
-            self.act(self.turn())
+        """Run until the model ends it, a budget or the breaker does, or someone stops it."""
+        resumed = self.state.open is not None and not self.state.between
+        try:
+            while not self.state.over:
+                if self.state.open is None:
+                    self.hands.look()
+                    if (used_up := self.purse.ended()) is not None:
+                        raise BudgetError("the budget of {1:g} {0} is used up".format(*used_up))
+                    self.compact()
+                    self.turn()
+                found = self.act(resumed)
+                resumed = False
+                if found is not None and found.ends and not self.state.over:
+                    return "stuck", f"the run repeats itself: {found.reason}"
+        except Halt as halt:
+            if reason := str(halt):
+                return "stopped", reason
+            return self.ended("the budget of time (wall_s) is used up")
+        except BudgetError as error:
+            return self.ended(str(error))
         return "done", ""
 
-    def turn(self) -> Turn:
+    def ended(self, reason: str) -> tuple[Status, str]:
+        """Write down which budget ended the run."""
+        name, limit, amount = self.purse.ended() or ("", 0.0, 0.0)
+        self.write("budget", budget=name, limit=limit, amount=amount, reason=reason)
+        return "over-budget", reason
+
+    def turn(self) -> None:
         """Ask the model, and write its intent down."""
-        completion = self.model.generate(self.state.messages, self.specs, self.left())
-        turn = Turn(completion.message, completion.usage, completion.stop, _now())
-        tokens = self.tokens(completion)
-        self.state.begin(turn, tokens)
-        self.write(
-            "intent",
-            message=completion.message.model_dump(mode="json"),
-            usage=completion.usage.model_dump(mode="json"),
-            stop=completion.stop,
-            tokens=tokens,
-        )
-        return turn
-
-    def left(self) -> Sampling:
-        """Return the sampling, its length cut to what the token budget has left."""
-        if self.budget.tokens is None:
-            return self.sampling
-        rest = max(1, self.budget.tokens - self.state.tokens)
-        return self.sampling.model_copy(
-            update={"max_tokens": min(self.sampling.max_tokens, rest)},
-        )
-
-    def tokens(self, completion: Completion) -> int:
-        usage = completion.usage
-        if usage.prompt_tokens is not None and usage.completion_tokens is not None:
-            return usage.prompt_tokens + usage.completion_tokens
-        written = [*self.state.messages, completion.message]
-        characters = sum(len(message.model_dump_json()) for message in written)
-        return characters // _CHARACTERS_A_TOKEN
-
-    def act(self, turn: Turn, *, resumed: bool = False) -> None:
-        """Make the calls of a turn that have no effect on record yet, then write its step."""
-        unknown = resumed
-        for index, call in enumerate(turn.message.calls):
-            if index in turn.effects:
-                continue
-            observation = self.call(call, unknown)
-            unknown = False
-            self.state.effect(index, observation)
-            self.write(
-                "effect",
-                call=call.id,
-                index=index,
-                tool=call.name,
-                observation=observation.model_dump(mode="json"),
-            )
-            self.announce()
-            note = str(observation.data.get("sentence", observation.content)).strip()
-            first = plain(note.partition("\n")[0][:120])
-            self.progress(f"step {self.state.turns}: {plain(call.name[:60])}: {first}")
-        self.log.append("step", agent_step(self.state.steps + 1, turn, self.model.name))
-        self.state.step()
-
-    def call(self, call: ToolCall, unknown: bool) -> Observation:
-        """Make one call; what the model got wrong is told to it, never guessed."""
-        tool = self.tools.get(call.name)
-        if call.problem:
-            return Observation(content=NOT_MADE + call.problem, failed=True)
-        if tool is None:
-            names = ", ".join(self.tools)
-            text = f"{NOT_MADE}there is no tool {call.name!r}; there are {names}"
-            return Observation(content=text, failed=True)
-        acts = classed(tool, call)
-        decision = decide(self.policy, acts)
-        if decision == "deny" or (
-            decision == "ask" and not self.ask(Question(call, acts, "permission"))
-        ):
-            text = NOT_MADE + refusal(self.policy, acts, decision == "ask")
-            return Observation(content=text, failed=True)
-        if unknown and not (tool.repeatable or harmless(acts)):
-            again = self.ask(Question(call, acts, "unknown-outcome"))
-            if not again:
-                return Observation(content=UNKNOWN, failed=True)
-        most = self.budget.wall_s
-        if self.stop() or (most is not None and self.spent >= most):
-            return Observation(content=NOT_MADE + "the run is at its end", failed=True)
+        self.purse.take("steps")
         try:
-            return tool.call(call.arguments)
-        except ToolError as error:
-            mend = f"\n{error.mend}" if error.mend else ""
-            return Observation(content=f"{error}{mend}", failed=True)
+            completion, tokens = self.answer()
+        except BaseException:
+            self.purse.charge("steps", -1)  # it was no turn
+            raise
+        self.write("intent", **completion.model_dump(mode="json"), tokens=tokens)
 
-    def close(self, status: Status, reason: str, *, write: bool = True) -> RunResult:
-        """Write the end and the trajectory; return the result."""
-        if write:
-            self.write("end", status=status, reason=reason)
-        self.state.status = status
-        self.state.spent_s = round(self.spent, 3)
+    def answer(self) -> tuple[Completion, int]:
+        """Ask the model; what it says is too long for it is summarised, until nothing can go."""
+        while True:
+            try:
+                return self.asking.ask(self.state, self.state.messages, self.sampling)
+            except TooLongError:
+                if (upto := context.half(self.state)) == self.state.upto:
+                    raise
+                self.summarise(upto)
+
+    def compact(self) -> None:
+        """Put a summary in the place of the oldest turns, where the next prompt may not fit."""
+        answer = self.sampling.max_tokens
+        if not context.full(self.state, self.asking.besides, answer):
+            return
+        upto = context.to_summarise(self.state, self.asking.besides, answer)
+        if upto > self.state.upto:
+            self.summarise(upto)
+
+    def summarise(self, upto: int) -> None:
+        """Put a summary in the place of the turns up to this one, and of the summary before it."""
+        answer = self.sampling.max_tokens
+        text, by, usage, tokens = self.summary(context.gone(self.state, upto))
+        text, message = context.pinned(
+            self.state, upto, text, self.notes(), self.asking.besides, answer
+        )
+        self.write(
+            "compact",
+            upto=upto,
+            by=by,
+            summary=text,
+            message=message.model_dump(mode="json"),
+            usage=usage.model_dump(mode="json") if usage else None,
+            tokens=tokens,
+            step=compact_step(self.state.steps + 1, upto, by, text, _now()),
+        )
+        self.progress(f"steps 1 to {upto} are summarised")
+
+    def summary(self, old: Sequence[Message]) -> tuple[str, str, Usage | None, int]:
+        """Return a summary of messages, who made it, and what that cost."""
+        if self.model.speaks is not None:
+            asked = context.request(self.state, old)
+            how = self.sampling.model_copy(
+                update={"max_tokens": max(SHORTEST, min(_SUMMARY, self.window // 8))}
+            )
+            try:
+                completion, tokens = self.asking.ask(self.state, asked, how)
+            except (ModelError, BudgetError):
+                return context.digest(self.state, old), "rules", None, 0
+            text = completion.message.content.strip()
+            if text and not completion.message.calls:
+                return text, "model", completion.usage, tokens
+            return context.digest(self.state, old), "rules", completion.usage, tokens
+        return context.digest(self.state, old), "rules", None, 0
+
+    def act(self, resumed: bool) -> Alarm | None:
+        """Make the open turn's calls, and write its step; return what the breaker says of it."""
+        turn = self.state.open
+        if turn is None:
+            return None
+        self.hands.act(turn, resumed=resumed)
+        found = alarm([*self.state.trail, self.state.traced(turn)])
+        if found is not None and not found.ends and not turn.warning:
+            self.write("warning", text=warning(found), reason=found.reason)
+        self.step(agent_step(self.state.steps + 1, turn, self.model.name))
+        return found
+
+    def close(self, status: Status, reason: str, *, between: bool = True) -> RunResult:
+        """Write the end and the trajectory; return the result.
+
+        `between`: the run ended between two calls, so that none has an unknown outcome.
+        """
+        self.write("end", status=status, reason=reason, between=between)
+        return self.result(status, reason)
+
+    def result(self, status: Status, reason: str) -> RunResult:
+        """Write the trajectory, and return the result."""
         if self.log.events:
             document = trajectory(self.log.events, self.state)
             write_whole(self.log.path.with_name("trajectory.json"), canonical(document))
@@ -281,8 +310,8 @@ def run_agent(
     purse: Purse | None = None,
     policy: Policy = "auto",
     ask: Ask = lambda _: False,
-    notes: Callable[[], str] = lambda: "",  # noqa: ARG001 (next)
-    window: int | None = None,  # noqa: ARG001 (next)
+    notes: Callable[[], str] = str,
+    window: int | None = None,
     run: str = "",
     rules: str = RULES,
     known: str = "",
@@ -303,23 +332,32 @@ def run_agent(
     done is not run again: its result is returned.
 
     A failing model or sandbox (`EarnestError`) ends the run as `failed`, recorded once. Ctrl-C
-    gives `stopped`; it writes nothing more, since it may have struck in the middle of a write.
-    Raises `UsageError` where the log is another task's, `LackError` where the model lacks
+    gives `stopped`; where someone else handles it, nothing more is written, since it may have
+    struck in the middle of a write. Raises `UsageError` where the log is another task's, or
+    dollars are limited and the model's price isn't known, `LackError` where the model lacks
     something on this machine (a key, a package), `LogError` where the log can't be written.
     """
     purse = purse or Purse(budget or Budget(), logged_used(log.events))
-    sitting = _Run(task, model, tools, log, purse, policy, progress, sampling or Sampling())
-    sitting.ask, sitting.stop = ask, stop
+    sitting = _Run(task, model, tools, log, purse, sampling or Sampling(), progress)
+    sitting.hands = Hands(tools, policy, purse, ask, sitting.write)
+    sitting.hands.stop, sitting.notes = stop, notes
+    sitting.window = window or getattr(model, "window", None) or context.WINDOW
     if sitting.state.status == "done" and sitting.state.task == task.id:
-        sitting.began = time.monotonic() - sitting.state.spent_s
-        return sitting.close("done", "", write=False)
-    try:
-        sitting.start(run or log.path.parent.name, rules, known)
-        return sitting.close(*sitting.go())
-    except KeyboardInterrupt:
-        return _result(sitting.state, "stopped", "interrupted")
-    except (UsageError, LackError, LogError):
-        raise
-    except EarnestError as error:
-        mend = f" ({error.mend})" if error.mend else ""
-        return sitting.close("failed", f"{type(error).__name__}: {error}{mend}")
+        return sitting.result("done", "")
+
+    def sit() -> RunResult:
+        try:
+            sitting.start(run or log.path.parent.name, rules, known)
+            return sitting.close(*sitting.go())
+        except KeyboardInterrupt:
+            if guarded() and log.events:
+                return sitting.close("stopped", "interrupted", between=False)
+            return _result(sitting.state, "stopped", "interrupted")
+        except (UsageError, LackError, LogError):
+            raise
+        except EarnestError as error:
+            mend = f" ({error.mend})" if error.mend else ""
+            reason = f"{type(error).__name__}: {error}{mend}"
+            return sitting.close("failed", reason, between=False)
+
+    return held(sit)

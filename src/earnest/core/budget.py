@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Final, Literal, get_args
 
@@ -91,6 +92,26 @@ class Purse:
                     f"the budget of {limit:g} {name} is used up: this needs {amount:g} more"
                 )
             self.charge(name, amount)
+
+    @contextmanager
+    def aside(self, worst: Mapping[Name, float]) -> Iterator[dict[Name, float]]:
+        """Set aside what an act may use at worst; count what it did use, which is filled in.
+
+        Raises `BudgetError`, with nothing counted, where there is less. An act that fails counts
+        for what was filled in by then.
+        """
+        used: dict[Name, float] = {}
+        with self._lock:
+            for name, amount in worst.items():
+                if amount > self.left(name):
+                    self.take(name, amount)
+            for name, amount in worst.items():
+                self.charge(name, amount)
+        try:
+            yield used
+        finally:
+            for name, amount in worst.items():
+                self.charge(name, used.get(name, 0.0) - amount)
 
     def charge(self, name: Name, amount: float) -> None:
         """Count what is known only now that it was used."""

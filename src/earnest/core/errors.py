@@ -61,6 +61,10 @@ class ModelError(EarnestError):
     """A model could not be reached or answered outside its protocol."""
 
 
+class TooLongError(ModelError):
+    """A conversation that is longer than the model takes; a shorter one may pass."""
+
+
 class CaptureError(EarnestError):
     """A transcript that can't be opened, or is no transcript of a format that is read here."""
 

@@ -21,8 +21,8 @@ Progress = Callable[[str], None]
 class Model(Protocol):
     """Answers messages. `name` goes on every record the model has a part in.
 
-    A model may also have `window` (most tokens of prompt and answer together) and `price` (US
-    dollars for one token of the prompt, and for one of the answer; None: it isn't known).
+    A model may also have `price`, whose `cost(prompt, completion)` says what so many tokens cost at
+    most, in US dollars.
     """
 
     name: str

@@ -30,6 +30,9 @@ class ScriptedModel:
     Which turn it is follows from the messages alone, so a resumed run goes on where it was.
     """
 
+    priced = True
+    window: int | None = None
+
     def __init__(
         self, turns: Sequence[Turn], name: str = "scripted", speaks: Style | None = None
     ) -> None:
@@ -43,7 +46,7 @@ class ScriptedModel:
         sampling: Sampling,  # noqa: ARG002
     ) -> Completion:
         """Return the next turn. Raises `ModelError` where the script has ended."""
-        number = sum(message.role == "assistant" for message in messages)
+        number = sum((one.role == "assistant") + one.stands_for for one in messages)
         if number >= len(self.turns):
             raise ModelError(f"the script has {len(self.turns)} turns, and another was asked for")
         turn = self.turns[number]
