@@ -12,9 +12,9 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from earnest.agent.replay import Turn
+from earnest.agent.replay import State, Turn
 from earnest.core.events import Event
-from earnest.core.messages import Message, Observation, Usage
+from earnest.core.messages import Message
 
 FORM: Final = 1
 
@@ -48,16 +48,11 @@ def conversation(events: Iterable[Event], status: str) -> dict[str, Any]:
 
 def turns(events: Iterable[Event]) -> list[Turn]:
     """Return the turns of the model in a log, each with its effects by their index."""
-    found: list[Turn] = []
+    state, found = State(), []
     for event in events:
-        body = event.payload
-        if event.kind == "intent":
-            message = Message.model_validate(body["message"])
-            usage = Usage.model_validate(body["usage"])
-            found.append(Turn(message, usage, str(body["stop"]), str(body["at"])))
-        elif event.kind == "effect" and found:
-            observation = Observation.model_validate(body["observation"])
-            found[-1].effects[int(body["index"])] = observation
+        state.take(event)
+        if event.kind == "intent" and state.open is not None:
+            found.append(state.open)
     return found
 
 

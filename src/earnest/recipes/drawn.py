@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from earnest.core.columns import numbers, same_level, select
 from earnest.core.errors import EarnestError
 from earnest.core.records import Claim
-from earnest.recipes.svg import dot, line, path, short, svg, text
+from earnest.recipes.svg import dots, line, path, short, svg, text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -154,15 +154,15 @@ def _box(
     """Return a level's dots, spread by their order, and its quartiles."""
     found = values.to_numpy()
     spread = [((number * 0.618034) % 1 - 0.5) * wide * 0.7 for number in range(_MOST_DOTS)]
-    dots = [
-        dot(middle + spread[number], y(float(found[at])), 2, *tone, opacity=0.45)
+    places = (
+        (middle + spread[number], y(float(found[at])))
         for number, at in enumerate(_thinned(len(found)))
-    ]
+    )
     low, median, high = (y(float(values.quantile(share))) for share in (0.25, 0.5, 0.75))
     half = wide * 0.3
     edge = f"stroke='{tone[0]}' fill='none' stroke-width='1.5' class='{tone[1]} box'"
     return [
-        *dots,
+        dots(places, *tone),
         f"<rect x='{middle - half:.1f}' y='{high:.1f}' width='{2 * half:.1f}' "
         f"height='{max(0.5, low - high):.1f}' {edge}/>",
         line(middle - half, median, middle + half, median, tone[0], 3, f"{tone[1]} box"),
@@ -193,10 +193,8 @@ def _cloud(claim: Claim, rows: pd.DataFrame) -> str:
     for number, (name, inside) in enumerate(_parted(claim, rows[kept]).items()):
         tone = _TONES[number % len(_TONES)]
         points = list(zip(along[inside], values[inside], strict=True))
-        parts += [
-            dot(x(points[at][0]), y(points[at][1]), 2, *tone, opacity=0.4)
-            for at in _thinned(len(points))
-        ]
+        drawn = (points[at] for at in _thinned(len(points)))
+        parts.append(dots(((x(one), y(other)) for one, other in drawn), *tone))
         through = [(x(one), y(other)) for one, other in _medians(points)]
         lines.append(path(through, tone[0], 2.5, f"{tone[1]} box"))
         if name:

@@ -17,7 +17,7 @@ COLOURS: Final[Mapping[str, str]] = {
     "invalid": "#7a3b8f",
 }
 _WIDTH: Final = 860
-_NARROW: Final = 560
+_NARROW: Final = 460
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def forest(rows: Sequence[Effect]) -> str:
         y, colour = top + step * number + 26, COLOURS.get(row.word, "#333")
         mark = f"is-{row.word}" if row.word in COLOURS else "ink"
         parts += [
-            text(left, y - 11, short(row.label, 66)),
+            text(left, y - 11, short(row.label, 56)),
             text(right, y - 11, row.word, "end", colour, mark),
             line(x(row.low), y, x(row.high), y, colour, 2.5, mark),
             dot(x(row.effect), y, 4, colour, mark),

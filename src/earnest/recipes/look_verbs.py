@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -194,9 +194,10 @@ def _barred(text: str) -> list[str]:
     return [f"  | {plain(line)}" for line in text.replace("\t", "    ").splitlines()]
 
 
-def pictures(state: State) -> list[Picture]:
+def pictures(events: Iterable[Event]) -> list[Picture]:
     """Return the figures that a run's agent made, in their order."""
-    return [picture for _, observation in state.calls for picture in observation.pictures]
+    effects = (effect for turn in turns(events) for _, effect in sorted(turn.effects.items()))
+    return [picture for effect in effects for picture in effect.pictures]
 
 
 def _report(options: argparse.Namespace, home: Home) -> Answer:
@@ -205,12 +206,12 @@ def _report(options: argparse.Namespace, home: Home) -> Answer:
     from earnest.recipes.report import run_report
 
     task, _ = research.begun(home, options.run)
-    _, state = _read(home, options.run)
+    events, state = _read(home, options.run)
     with Ledger(home.ledger) as ledger:
         found = ledger.findings(run=options.run)
     ended = (state.final, state.status or "open")
     path = run_report(
-        home, options.run, task.prompt, *ended, found, task.tables, pictures=pictures(state)
+        home, options.run, task.prompt, *ended, found, task.tables, pictures=pictures(events)
     )
     return 0, {"version": 1, "report": str(path)}, str(path)
 
@@ -245,6 +246,6 @@ def _exported(home: Home, form: str, events: list[Event], state: State) -> str:
         "status": state.status or "open",
         "opening": start["messages"],
         "turns": turns(events),
-        "figures": figures(home, pictures(state)),
+        "figures": figures(home, pictures(events)),
     }
     return page("trajectory.html", values)

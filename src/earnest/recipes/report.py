@@ -90,7 +90,7 @@ def _drawer(home: Home) -> Callable[[Finding], str]:
     from earnest.core.columns import read_cells
     from earnest.recipes.drawn import drawing
 
-    cells = lru_cache(maxsize=2)(read_cells)
+    cells = lru_cache(maxsize=8)(read_cells)
 
     def draw(finding: Finding) -> str:
         if finding.claim.formal:

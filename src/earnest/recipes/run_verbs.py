@@ -122,12 +122,11 @@ def _researched(home: Home, run: str, task: Task, model: Model, how: Begun, view
 
 
 def _told(home: Home, task: Task, outcome: Any) -> Answer:
-    from earnest.agent.replay import replay
     from earnest.recipes.known import KNEW
     from earnest.recipes.look_verbs import pictures
 
     result, found = outcome.result, outcome.findings
-    state = replay(read_events(home.runs / outcome.run / "events.jsonl"))
+    events = read_events(home.runs / outcome.run / "events.jsonl")
     report = run_report(
         home,
         outcome.run,
@@ -136,7 +135,7 @@ def _told(home: Home, task: Task, outcome: Any) -> Answer:
         result.status,
         found,
         task.tables,
-        pictures=pictures(state),
+        pictures=pictures(events),
     )
     document = {
         "run": outcome.run,

@@ -6,7 +6,7 @@ before them, so that a drawing is readable on a dark page too.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Final
 
@@ -61,13 +61,15 @@ def line(
     )
 
 
-def dot(x: float, y: float, radius: float, colour: str, mark: str, opacity: float = 1) -> str:
+def dot(x: float, y: float, radius: float, colour: str, mark: str) -> str:
     """Return a dot."""
-    seen_through = "" if opacity == 1 else f" fill-opacity='{opacity:g}'"
-    return (
-        f"<circle cx='{x:.1f}' cy='{y:.1f}' r='{radius:g}' fill='{colour}' class='{mark}'"
-        f"{seen_through}/>"
-    )
+    return f"<circle cx='{x:.1f}' cy='{y:.1f}' r='{radius:g}' fill='{colour}' class='{mark}'/>"
+
+
+def dots(places: Iterable[tuple[float, float]], colour: str, mark: str) -> str:
+    """Return many small dots of one colour, through which others are seen."""
+    drawn = "".join(f"<circle cx='{x:.1f}' cy='{y:.1f}' r='2'/>" for x, y in places)
+    return f"<g fill='{colour}' class='{mark}' fill-opacity='0.45'>{drawn}</g>"
 
 
 def path(points: Sequence[tuple[float, float]], colour: str, width: float, mark: str) -> str:
