@@ -19,15 +19,16 @@ from earnest.agent.replay import CHARACTERS_A_TOKEN, OPENING, State, size
 from earnest.core.canon import canonical
 from earnest.core.errors import EarnestError
 from earnest.core.messages import Message, ToolCall
-from earnest.core.quoted import marked_lines, plain, quoted
+from earnest.core.quoted import marked_lines, quoted
 
 WINDOW: Final = 32_000
 """Tokens; what a model is taken to have that doesn't say."""
-_KEPT: Final = 0.35  # of the room that turns have: what the newest may keep when others go
-_PINNED: Final = 0.3  # of that room: summary, notes and findings together, one third each
+_KEPT: Final = 0.3  # of the room that turns have: what the newest may keep when others go
+_PINNED: Final = {"summary": 0.2, "findings": 0.1, "notes": 0.1}  # of that room
 _ANSWER: Final = 0.25  # of the window: kept free for the answer, at most
 _SLACK: Final = 0.05
-_LEAST: Final = 600  # characters
+_LEAST, _MOST = 600, 19_000  # characters of each that is pinned
+_SUMMARY: Final = 1024  # most tokens of a model's own summary
 _SUMMARISE: Final = """\
 You summarise the earlier part of an agent's work, so that it can go on without it. Write plain \
 text: what was asked and tried, what came of it (numbers, names of files and columns, errors and \
@@ -97,7 +98,13 @@ def _called(call: ToolCall, most: int) -> str:
         text = canonical(call.arguments).decode()
     except EarnestError:
         text = call.problem
-    return f"{plain(call.name[:60])} {text[:most]}"
+    return f"{call.name[:60]} {text[:most]}"
+
+
+def longest_summary(state: State, besides: int, answer: int) -> int:
+    """Return how many tokens a summary may have: rather fewer than are kept of it."""
+    free = _characters(state, besides, answer)
+    return max(100, min(_SUMMARY, int(_PINNED["summary"] * free) // CHARACTERS_A_TOKEN))
 
 
 def digest(state: State, old: Sequence[Message]) -> str:
@@ -110,12 +117,16 @@ def digest(state: State, old: Sequence[Message]) -> str:
             continue
         number += 1
         if message.content:
-            lines.append(f"step {number}: {plain(message.content[:160])}")
+            lines.append(f"step {number}: {_line(message.content, 160)}")
         for call in message.calls:
             seen = gave.get(call.id)
             first = " / ".join(marked_lines(seen.content)[:3]) if seen else ""
-            lines.append(f"step {number}: {plain(_called(call, 120))} -> {plain(first[:200])}")
+            lines.append(f"step {number}: {_line(_called(call, 120), 200)} -> {_line(first, 200)}")
     return "\n".join(lines)
+
+
+def _line(text: str, most: int) -> str:
+    return " ".join(text[: 2 * most].split())[:most]
 
 
 def pinned(
@@ -125,29 +136,29 @@ def pinned(
 
     `notes`: the model's own, as they are now.
     """
-    most = max(_LEAST, int(_PINNED * _characters(state, besides, answer) / 3))
-    summary = _newest(summary, most)
+    free = _characters(state, besides, answer)
+    most = {name: min(_MOST, max(_LEAST, int(part * free))) for name, part in _PINNED.items()}
+    summary = _newest(summary, most["summary"])
     found = "\n".join(
         f"{one.id} {text}" for one, text in zip(state.findings, state.sentences, strict=True)
     )
     parts = [
         f"Steps 1 to {upto} of yours no longer stand here; their record is complete elsewhere"
         + (", and `search` finds what you need of it." if state.search else "."),
-        quoted(summary, "a summary of these steps", most=most + 200),
+        quoted(summary, "a summary of these steps"),
     ]
     if found:
-        parts.append(quoted(_newest(found, most), "the findings you have queued", most=most + 200))
+        parts.append(quoted(_newest(found, most["findings"]), "the findings you have queued"))
     if notes:
-        parts.append(
-            quoted(_newest(notes, most), "your own notes, as they are now", most=most + 200)
-        )
+        text = _newest(notes, most["notes"])
+        parts.append(quoted(text, "your own notes, as they are now"))
     text = "\n\n".join(parts)
     return summary, Message(role="user", content=text, stands_for=upto)
 
 
 def resumed(notes: str, window: int) -> Message:
     """Return what the model is told where a run goes on that was interrupted."""
-    text = _newest(notes, max(_LEAST, CHARACTERS_A_TOKEN * window // 10))
+    text = _newest(notes, min(_MOST, max(_LEAST, CHARACTERS_A_TOKEN * window // 10)))
     said = "The run was interrupted, and goes on now.\n\n"
     return Message(role="user", content=said + quoted(text, "your own notes, as they are now"))
 

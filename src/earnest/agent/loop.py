@@ -14,10 +14,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from earnest.agent import context
-from earnest.agent.asking import SHORTEST, Asking
+from earnest.agent.asking import Asking
 from earnest.agent.atif import agent_step, compact_step, prompt_step, trajectory
 from earnest.agent.breaker import Alarm, alarm, warning
 from earnest.agent.guard import Ask
@@ -45,8 +45,6 @@ from earnest.core.quoted import plain
 from earnest.core.records import Finding, Task
 
 Status = Literal["done", "over-budget", "stuck", "failed", "stopped"]
-
-_SUMMARY: Final = 1024  # most tokens of a summary
 
 
 @dataclass(frozen=True)
@@ -242,9 +240,10 @@ class _Run:
         """Return a summary of messages, who made it, and what that cost."""
         if self.model.speaks is not None:
             asked = context.request(self.state, old)
-            how = self.sampling.model_copy(
-                update={"max_tokens": max(SHORTEST, min(_SUMMARY, self.window // 8))}
+            most = context.longest_summary(
+                self.state, self.asking.besides, self.sampling.max_tokens
             )
+            how = self.sampling.model_copy(update={"max_tokens": most})
             try:
                 completion, tokens = self.asking.ask(self.state, asked, how)
             except (ModelError, BudgetError):
