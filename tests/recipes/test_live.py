@@ -10,7 +10,11 @@ import termios
 
 import pytest
 from tests.injections import TEXTS
+from tests.recipes.played import TURNS, played
 from tests.terminal import Screen, Terminal
+
+from earnest.core.home import Home
+from earnest.recipes.watched import Seen, Watched
 
 CHILD = r"""
 import sys, time
@@ -195,6 +199,14 @@ def test_a_question_says_what_and_how_far_and_takes_the_answer(tmp_path):
         assert terminal.screen.text().count("x") > 0
 
 
+def test_ctrl_c_at_a_question_ends_the_run_and_nothing_was_done(tmp_path):
+    with begun(tmp_path, kinds="network-change", pause="0.05") as terminal:
+        terminal.until("show more [n]")
+        terminal.type("\x03")
+        assert terminal.finish() == 130
+        assert "sent" not in terminal.screen.text()
+
+
 @pytest.mark.slow
 def test_what_was_typed_before_the_question_answers_nothing(tmp_path):
     with begun(tmp_path, kinds="network-change", pause="1.5") as terminal:
@@ -227,3 +239,39 @@ def test_where_there_is_no_terminal_lines_are_plain_and_a_question_is_a_no(tmp_p
     assert done.stderr.splitlines()[0] == "begin hello"
     assert "refused, since nobody can be asked (no terminal): post would: send hello" in done.stderr
     assert done.stdout == "ended done\n"
+
+
+def test_a_plan_that_is_no_plain_file_is_not_opened(tmp_path):
+    (tmp_path / "workspace").mkdir()
+    plan = tmp_path / "workspace" / "PLAN.md"
+    watched = Watched(tmp_path)
+    assert watched.plan() == []
+    (tmp_path / "secret").write_text("the key")
+    plan.symlink_to(tmp_path / "secret")
+    assert watched.plan() == []
+    plan.unlink()
+    os.mkfifo(plan)
+    assert watched.plan() == []
+    plan.unlink()
+    plan.write_text("- one\n\n- two\n")
+    assert watched.plan() == ["- one", "- two"]
+
+
+def test_a_log_is_followed_as_it_grows(tmp_path):
+    home = Home(tmp_path / "home")
+    folder = played(home, TURNS)
+    lines = (folder / "events.jsonl").read_bytes().splitlines(keepends=True)
+    (tmp_path / "run").mkdir()
+    watched = Watched(tmp_path / "run")
+    assert watched.look() == Seen()
+    with (tmp_path / "run" / "events.jsonl").open("ab") as log:
+        for line in lines:
+            for part in (line[:40], line[40:]):  # a line that is half there counts for nothing
+                log.write(part)
+                log.flush()
+                watched.look()
+        log.write(b"not an event\n{}\n")
+    seen = watched.look()
+    assert (seen.steps, seen.status, seen.doing) == (4, "done", [])
+    assert seen.used["steps"] == 4
+    assert seen.words == "Nothing more."

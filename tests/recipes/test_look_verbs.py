@@ -8,46 +8,13 @@ import pytest
 from pydantic import ValidationError
 from tests.atif import Trajectory
 from tests.injections import TEXTS
+from tests.recipes.played import TURNS, played
 
-from earnest.agent.loop import run_agent
 from earnest.cli import main
-from earnest.core.budget import Budget
 from earnest.core.events import EventLog, read_events
-from earnest.core.home import Home
-from earnest.core.messages import Message, ToolCall
-from earnest.models.scripted import ScriptedModel, say, use
-from earnest.recipes.research import Begun, begin, make_task
-from earnest.tools.notes import NotesTool
-from earnest.tools.workspace import Workspace
+from earnest.models.scripted import say, use
 
 HOSTILE = "\x1b[31m" + " ".join(one for one in TEXTS.values() if len(one) < 300)
-
-
-def played(home: Home, turns, run="r", prompt="What is going on?", model="analyst"):
-    """A run of a script, on no table, with the notes for its tool."""
-    task = make_task(prompt, [])
-    begin(home, run, task, Begun(model, Budget()))
-    folder = home.runs / run
-    tools = [NotesTool(Workspace(folder / "workspace"))]
-    with EventLog(folder / "events.jsonl") as log:
-        run_agent(task, ScriptedModel(turns), tools, log, run=run)
-    return folder
-
-
-def both(text):
-    calls = tuple(
-        ToolCall(id=f"c{n}", name="notes", arguments={"action": "append", "text": f"{text}{n}"})
-        for n in range(2)
-    )
-    return Message(role="assistant", content=text, calls=calls)
-
-
-TURNS = [
-    use("notes", {"action": "append", "text": "one\ntwo"}, text="I begin."),
-    both("two at once "),
-    use("nope", {"a": 1}, id="wrong"),
-    say("Nothing more."),
-]
 
 
 def asked(capsys, *arguments, home, status=0):

@@ -21,9 +21,8 @@ from typing import Final, Self, TextIO
 from earnest.agent.guard import Question
 from earnest.core.errors import EarnestError
 from earnest.core.protocols import Model, Progress
-from earnest.core.quoted import plain
 from earnest.recipes.asking import Asking
-from earnest.recipes.screen import Region, Styled, wrapped
+from earnest.recipes.screen import Region, Styled, shown, wrapped
 from earnest.recipes.watched import Seen, Watched
 
 _EVERY_S: Final = 0.25
@@ -117,8 +116,11 @@ class Live(View):
 
     def _go(self) -> None:
         while not self._stop.wait(_EVERY_S):
-            with self._lock:
-                self._draw()
+            try:
+                with self._lock:
+                    self._draw()
+            except (OSError, ValueError):
+                return  # the terminal is gone: the run goes on without a view
 
     def _draw(self, anew: bool = False) -> None:
         """Draw what is known by now, where it is not what stands there."""
@@ -134,10 +136,10 @@ class Live(View):
             lines = _lines(self, seen, columns, rows)
         except EarnestError:
             return
-        shown = ([line.parts for line in lines], columns, rows)
-        if anew or shown != self._drawn:
+        drawn = ([line.parts for line in lines], columns, rows)
+        if anew or drawn != self._drawn:
             self.region.draw(lines)
-            self._drawn = shown
+            self._drawn = drawn
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -194,15 +196,12 @@ def _now(view: Live, seen: Seen) -> list[Styled]:
 
 def _says(view: Live, seen: Seen, columns: int) -> list[Styled]:
     """Return the last lines of what the model is saying, or said with its calls."""
-    text = plain(" ".join((view.said or seen.words).split())[-_MOST_HEARD:])
+    text = shown(" ".join((view.said or seen.words).split())[-_MOST_HEARD:])
     if not text:
         return []
     lines = wrapped(text, max(8, columns - 8))[-2:]
     heads = ("says  ", "      ")
-    return [
-        Styled((head, "dim"), (line, ""), ready=True)
-        for head, line in zip(heads, lines, strict=False)
-    ]
+    return [Styled((head, "dim"), (line, "")) for head, line in zip(heads, lines, strict=False)]
 
 
 def _found(seen: Seen, columns: int) -> list[Styled]:

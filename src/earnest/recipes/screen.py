@@ -15,10 +15,20 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Final, TextIO
 
-from earnest.core.quoted import plain
+from earnest.core.quoted import unseen, written_out
 
 STYLES: Final = {"bold": "1", "dim": "2", "good": "32", "bad": "31", "odd": "33", "link": "36"}
 _PLAIN: Final = ("bold", "dim")  # what is no colour
+
+
+def shown(text: str) -> str:
+    """Return text in one line for a terminal: what does not show in it is written out.
+
+    What was written out already stays as it is.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(written_out(char) if unseen(char) else char for char in text)
 
 
 def width(text: str) -> int:
@@ -60,11 +70,11 @@ def wrapped(text: str, most: int) -> list[str]:
 
 
 class Styled:
-    """A line of parts, each with a style's name or none. Its text is made plain here."""
+    """A line of parts, each with a style's name or none; what does not show is written out."""
 
-    def __init__(self, *parts: tuple[str, str], ready: bool = False) -> None:
-        """`parts`: (text, style). `ready`: the text is plain already."""
-        self.parts = [(text if ready else plain(text), style) for text, style in parts]
+    def __init__(self, *parts: tuple[str, str]) -> None:
+        """`parts`: (text, style)."""
+        self.parts = [(shown(text), style) for text, style in parts]
 
     def drawn(self, most: int, colour: bool) -> tuple[str, int]:
         """Return the line cut to so many cells, with its styles, and the cells it takes."""
@@ -72,8 +82,8 @@ class Styled:
         for text, style in self.parts:
             piece = clip(text, most - used)
             used += width(piece)
-            shown = style and (colour or style in _PLAIN)
-            out.append(f"\x1b[{STYLES[style]}m{piece}\x1b[0m" if shown and piece else piece)
+            styled = style and (colour or style in _PLAIN)
+            out.append(f"\x1b[{STYLES[style]}m{piece}\x1b[0m" if styled and piece else piece)
         return "".join(out), used
 
 
@@ -106,7 +116,7 @@ class Region:
         """Print lines above, for good; what stood at the foot is gone until it is drawn again."""
         before = self._wipe(self.size()[0])
         self._drawn = []
-        self._send(before + "".join(f"{plain(line)}\n" for line in lines))
+        self._send(before + "".join(f"{shown(line)}\n" for line in lines))
 
     def _wipe(self, columns: int) -> str:
         """Return what takes the lines at the foot away."""

@@ -7,6 +7,8 @@ Reads whole lines only and keeps no hash chain: whoever needs that reads the log
 from __future__ import annotations
 
 import json
+import os
+import stat
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -68,9 +70,17 @@ class Watched:
         return self.seen
 
     def plan(self) -> list[str]:
-        """Return the lines of the plan that the agent keeps, the empty ones left out."""
+        """Return the lines of the plan that the agent keeps, the empty ones left out.
+
+        What is no plain file is not opened: this must not wait, nor lead out of the workspace.
+        """
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
-            with (self.folder / "workspace" / _PLAN).open("rb") as file:
+            with os.fdopen(os.open(self.folder / "workspace" / _PLAN, flags), "rb") as file:
+                found = os.fstat(file.fileno())
+                if not stat.S_ISREG(found.st_mode):
+                    return []
+                file.seek(max(0, found.st_size - _MOST_READ))
                 text = file.read(_MOST_READ).decode("utf-8", "replace")
         except OSError:
             return []
