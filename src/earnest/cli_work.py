@@ -24,7 +24,6 @@ def work_option(verb: argparse.ArgumentParser) -> None:
 
 def work_options(verb: argparse.ArgumentParser) -> None:
     """Add the options of `runs diff|undo|accept`."""
-    verb.add_argument("--step", type=count, metavar="N", help="diff: as it was after that step")
     verb.add_argument(
         "--to",
         type=count,
