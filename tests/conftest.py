@@ -1,9 +1,24 @@
 """Fixtures that several rooms' tests need."""
 
+import signal
+
 import pytest
+from hypothesis import HealthCheck, settings
 
 from earnest.core.errors import LackError
-from earnest.core.home import Home
+from tests.homes import home_at
+
+# The same examples each time, and none fails for being slow: whether a commit passes is not to
+# hang on luck or on what else the machine does. `--hypothesis-profile default` draws new ones.
+settings.register_profile(
+    "steady", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("steady")
+
+# Who is started in the background of a shell ignores Ctrl-C, and so do the programs it starts, of
+# which some tests ask that they heed it.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):
@@ -31,7 +46,8 @@ def sandbox(tmp_path_factory):
 
 @pytest.fixture
 def home(tmp_path):
-    return Home(tmp_path / "home")
+    """A home that seals the same rows of a table each time."""
+    return home_at(tmp_path / "home")
 
 
 @pytest.fixture(scope="session")

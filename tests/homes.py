@@ -1,4 +1,9 @@
-"""A home whose split of tables is the same each time, for tests that ask for a statistical word."""
+"""A home whose split of tables is the same each time, for tests that ask for a statistical word.
+
+A home draws its secret on first use. Which rows are sealed follows from it, and so do the table's
+id and the seeds of the verifier's draws: a claim that is true is then confirmed most times, and
+not each time, as it should be. A test that says `confirmed` needs a home in which it always is.
+"""
 
 from __future__ import annotations
 

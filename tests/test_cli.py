@@ -11,12 +11,14 @@ import pandas as pd
 import pytest
 
 from earnest.cli import main
+from tests.homes import home_at
 
 
 @pytest.fixture(autouse=True)
 def own_home(tmp_path, monkeypatch):
-    monkeypatch.setenv("EARNEST_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
+    home = home_at(tmp_path / "home")
+    monkeypatch.setenv("EARNEST_HOME", str(home.root))
+    return home.root
 
 
 @pytest.fixture
@@ -136,7 +138,7 @@ def test_an_interrupted_run_is_resumed(table, own_home, capsys):
             break
     time.sleep(0.2)
     started.send_signal(signal.SIGINT)
-    _, rest = started.communicate(timeout=60)
+    _, rest = started.communicate(timeout=120)
     assert started.returncode == 130
     assert "Traceback" not in rest
     (run,) = (own_home / "runs").iterdir()

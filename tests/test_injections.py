@@ -21,7 +21,6 @@ from earnest.capture.propose import proposed
 from earnest.core import closed_book
 from earnest.core.canon import digest
 from earnest.core.errors import ToolError
-from earnest.core.home import Home
 from earnest.core.known import Page, block, known_row
 from earnest.core.messages import Message, ToolCall
 from earnest.core.records import Author, Claim, TableRef, Task
@@ -32,6 +31,7 @@ from earnest.recipes import apart, known
 from earnest.recipes.research import explore, make_task, research
 from earnest.tasks.registry import Registry
 from earnest.tools.findings import MOST_FINDINGS, SubmitFinding, Submitter
+from tests.homes import home_at
 from tests.injections import CONTROL, KINDS, MARK, TEXTS, inside, outside, wrongs
 from tests.world import found
 
@@ -295,9 +295,7 @@ def runs(tmp_path_factory, sandbox):
     """The hostile run, and its harmless twin."""
     folder, made = tmp_path_factory.mktemp("injections"), []
     for name, texts in (("hostile", TEXTS), ("harmless", {mark: mark for mark in TEXTS})):
-        home = Home(folder / name)
-        (home.root / "secret.key").write_bytes(b"s" * 32)
-        made.append(done(home, sandbox, texts))
+        made.append(done(home_at(folder / name), sandbox, texts))
     return made
 
 
@@ -350,7 +348,6 @@ def test_none_changes_what_may_be_done(runs):
 
 def words(home, sandbox, texts):
     """The verdicts on an honest and a forged finding, with each check, on a narrow table."""
-    (home.root / "secret.key").write_bytes(b"s" * 32)
     ref, some = sealed(home, texts, 3), "".join(list(texts.values())[20:50])
     asked = [
         submission(ref, HONEST, prose=some),
@@ -368,8 +365,10 @@ def words(home, sandbox, texts):
 @pytest.mark.slow
 def test_none_changes_a_verdict(sandbox, tmp_path):
     try:
-        told = words(Home(tmp_path / "hostile"), sandbox, TEXTS)
-        assert told == words(Home(tmp_path / "harmless"), sandbox, {mark: mark for mark in TEXTS})
+        told = words(home_at(tmp_path / "hostile"), sandbox, TEXTS)
+        assert told == words(
+            home_at(tmp_path / "harmless"), sandbox, {mark: mark for mark in TEXTS}
+        )
     finally:
         apart.close()
     assert [word for word, _ in told] == ["confirmed", "invalid"]
@@ -466,7 +465,9 @@ def test_no_text_becomes_a_control_token(chat):
     raw = 0
     for text in TEXTS.values():
         said = [{"role": "user", "content": text}]
-        assert control_tokens(chat, chat._prompt(said)) == ours
+        assert (
+            control_tokens(chat, chat._prompter.text([Message(role="user", content=text)])) == ours
+        )
         made = chat._loaded[1].apply_chat_template(said, add_generation_prompt=True, tokenize=False)
         raw += control_tokens(chat, made) != ours
     assert raw >= 10  # the broken case: what a template makes of them by itself

@@ -232,6 +232,8 @@ def _act(options: argparse.Namespace, home: Home) -> tuple[int, dict[str, Any], 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     given = sys.argv[1:] if arguments is None else list(arguments)
+    if arguments is None:  # agents start us in their projects: no worker imports what lies there
+        os.environ["PYTHONSAFEPATH"] = "1"
     if given[:2] == ["capture", "--hook"]:  # an agent waits for it: nothing else is loaded
         from earnest.capture.hook import main as hook
 

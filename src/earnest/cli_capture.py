@@ -55,6 +55,11 @@ def add_capture(verbs: Any) -> None:
         action="store_true",
         help="don't hand in the findings that sessions state for Earnest",
     )
+    verb.add_argument(
+        "--no-rerun",
+        action="store_true",
+        help="don't run the scripts again, in a jail, of which the table is registered here",
+    )
     _ways(verb)
     verb.add_argument("--limit", type=count, default=100, metavar="N", help="default: 100; 0: all")
     common(verb, "capture")
@@ -74,7 +79,7 @@ def _ways(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--rerun",
         action="store_true",
-        help="with show: run the scripts again, in a jail, whose table is registered here",
+        help="with show: run the scripts once more, in a jail, whose table is registered here",
     )
     verb.add_argument("--import", dest="then", action="store_true", help=argparse.SUPPRESS)
     verb.add_argument(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from earnest.cli_options import common, table_options
+from earnest.cli_work import WORK, work_option, work_options
 
 
 def _model_options(verb: argparse.ArgumentParser) -> None:
@@ -47,6 +48,7 @@ def _add_run(verbs: Any) -> None:
         metavar="NAME",
         help="a table that comes with statsmodels or scikit-learn",
     )
+    work_option(verb)
     _model_options(verb)
     verb.add_argument(
         "--sandbox",
@@ -63,8 +65,7 @@ def _add_run(verbs: Any) -> None:
         help="let the agent's code reach a host; all that passes is recorded (default: none). "
         "May be given more than once",
     )
-    verb.add_argument("--steps", type=int, default=60, help="most model turns (default: 60)")
-    verb.add_argument("--minutes", type=float, default=30, help="most time (default: 30)")
+    _limits(verb)
     verb.add_argument(
         "--no-ledger", action="store_true", help="tell the agent nothing of what is known already"
     )
@@ -72,13 +73,83 @@ def _add_run(verbs: Any) -> None:
     common(verb, "run")
 
 
+def _limits(verb: argparse.ArgumentParser) -> None:
+    """Add what a run may do and use, which is kept with it, and how it is watched."""
+    verb.add_argument(
+        "--policy",
+        choices=("ask", "auto", "plan"),
+        default="auto",
+        help="ask: you are asked before it reaches a host, or touches anything outside the run "
+        "(without a terminal: no); auto: that is refused, but for reading from allowed hosts; "
+        "plan: it only reads (default: auto)",
+    )
+    verb.add_argument("--steps", type=_whole, default=60, help="most model turns (default: 60)")
+    verb.add_argument("--minutes", type=_amount, default=30, help="most time (default: 30)")
+    verb.add_argument(
+        "--tokens", type=_whole, metavar="N", help="most tokens, in and out (default: no limit)"
+    )
+    verb.add_argument(
+        "--dollars", type=_amount, metavar="X", help="most money, in US dollars (default: no limit)"
+    )
+    _quiet(verb)
+
+
+def _quiet(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--quiet", action="store_true", help="say nothing while it goes on, but what is asked"
+    )
+
+
+def _whole(text: str) -> int:
+    """Read a whole number that is a limit."""
+    if not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+    return int(text)
+
+
+def _amount(text: str) -> float:
+    """Read an amount that is a limit."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = -1.0
+    if not 0 < found < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no amount above 0")
+    return found
+
+
 def _add_looks(verbs: Any) -> None:
-    verb = verbs.add_parser("resume", help="go on with an interrupted run")
+    verb = verbs.add_parser(
+        "resume",
+        help="go on with an interrupted run",
+        epilog="It goes on with the model, the policy and the budget it was begun with.",
+    )
     verb.add_argument("run")
+    _quiet(verb)
     common(verb, "resume")
-    verb = verbs.add_parser("runs", help="list runs, or show one")
-    verb.add_argument("what", choices=("list", "show", "report"))
+    verb = verbs.add_parser(
+        "runs",
+        help="list runs, show one, rebuild its report, export it",
+        epilog="export RUN --as atif|chat|html: ATIF v1.7 (Harbor's format), chat messages as "
+        "JSON lines, or a page to read",
+    )
+    verb.add_argument("what", choices=("list", "show", "report", "export", *WORK))
     verb.add_argument("run", nargs="?", default="")
+    verb.add_argument(
+        "--step",
+        type=_whole,
+        metavar="N",
+        help="show: one step, whole; diff: as it was after that step",
+    )
+    verb.add_argument(
+        "--as",
+        dest="form",
+        choices=("atif", "chat", "html"),
+        default="atif",
+        help="export: as what (default: atif)",
+    )
+    verb.add_argument("--out", type=Path, metavar="FILE", help="export: where to (default: here)")
+    work_options(verb)
     common(verb, "runs")
 
 

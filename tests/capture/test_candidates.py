@@ -1,17 +1,22 @@
 """What is taken for a conclusion, with what bears it out; and findings stated for us."""
 
 import json
+import sys
+import time
 
 import pytest
 
 from earnest.capture.candidates import candidates, sentences
+from earnest.capture.conduct import conduct
 from earnest.capture.propose import heard, proposed
 from earnest.capture.stated import stated_findings, submitted
 from earnest.capture.turns import Call, Outcome, Session, Turn
 from earnest.core.errors import ModelError
 from earnest.core.messages import Completion, Message
 from earnest.core.records import TableRef
+from tests.capture import concluded
 
+PRECISION, RECALL = 0.8, 0.8
 EVIDENCE = (
     "import argparse\np.add_argument('--data')\np.add_argument('--out')\np.add_argument('--seed')\n"
 )
@@ -236,3 +241,61 @@ def test_sentences_are_taken_apart():
     assert list(sentences(text)) == [
         "One thing is higher.", "Another is lower!", "A third one is equal.", "quoted words here",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["sed " + "-sed " * 9_000, "perl -" + "i" * 40_000, "python -" * 6_000, "\n" * 30_000],
+)
+def test_no_command_takes_long(text):
+    turns = [Turn("assistant", "", 1, calls=(Call("c", "Bash", {"command": text}),))]
+    turns.append(
+        Turn(
+            "assistant", "", 2, calls=(Call("w", "Write", {"path": "test_a.py", "content": text}),)
+        )
+    )
+    began = time.process_time()
+    assert stated_findings(session(*turns)) == []
+    assert list(conduct(turns)) == []
+    assert time.process_time() - began < 2
+
+
+def test_many_sentences_over_long_outputs_do_not_take_long():
+    output = "\n".join(f"{number / 7:.3f}" for number in range(10_000))
+    said = " ".join(f"It is higher by {number / 7:.3f} units here." for number in range(500))
+    turns = [user("?"), *(bash(f"x{number}", output) for number in range(20)), says(said)]
+    began = time.process_time()
+    found = candidates(session(*turns))
+    assert time.process_time() - began < 5
+    assert len(found) == 100
+    assert all(one.outputs for one in found)
+
+
+def test_a_file_that_states_a_finding_is_read_when_it_changes():
+    first, later = ({**FINDING, "script": "pass", "prose": prose} for prose in ("one", "two"))
+    write = ("Write", {"file_path": "a.finding.json", "content": json.dumps(first)}, "ok")
+    said = says(f"```earnest-finding\n{json.dumps(later)}\n```")
+    (found,) = stated_findings(session(user("?"), write, said, bash("ls", "a")))
+    assert found["prose"] == "two"  # what was said last, not the file that was there before
+
+
+def test_conclusions_precision():
+    """Prints how many candidates are conclusions, and how many conclusions are candidates."""
+    rows = []
+    for form in ("claude-code", "codex", "chat"):
+        right = said = wanted = 0
+        for made in concluded.read():
+            if made.form == form:
+                found = {concluded.told(one.statement) for one in candidates(made.session())}
+                labels = {concluded.told(text) for text, yes in made.labels.items() if yes}
+                right, said = right + len(found & labels), said + len(found)
+                wanted += len(labels)
+        rows.append((form, right, said, wanted))
+    rows.append(("all", *(sum(column) for column in list(zip(*rows, strict=True))[1:])))
+    for form, right, said, wanted in rows:
+        line = f"{form:<12} precision {right} of {said}, recall {right} of {wanted}"
+        sys.stdout.write(f"\n{line}")
+    _, right, said, wanted = rows[-1]
+    assert wanted >= 60
+    assert right / said > PRECISION
+    assert right / wanted > RECALL

@@ -101,7 +101,7 @@ def test_links_and_pipes_are_left(tmp_path):
     folder.symlink_to(tmp_path / "elsewhere")
     (tmp_path / "s.jsonl").write_bytes(b"{}\n")
     for path in (link, pipe, tmp_path / "s.jsonl"):
-        call(tmp_path / "home", {"transcript_path": str(path)}, timeout=10)
+        call(tmp_path / "home", {"transcript_path": str(path)}, timeout=60)
     assert [one.read_bytes() for one in (tmp_path / "home").rglob("*.part")] == [b"{}\n"]
 
 
@@ -121,7 +121,7 @@ def test_a_held_lock_is_not_waited_for(tmp_path):
     with hook.Lock(hook.place(home, str(path)), 0):
         began = time.monotonic()
         assert hook.take(json.dumps({"transcript_path": str(path)}).encode(), home) == 0
-        assert time.monotonic() - began < 0.2
+        assert time.monotonic() - began < 2
     assert hook.take(json.dumps({"transcript_path": str(path)}).encode(), home) == 3
 
 

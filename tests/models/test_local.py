@@ -62,7 +62,7 @@ def test_sampling_follows_the_seed(folder):
 def test_what_it_can_not_do_is_said(folder, tmp_path):
     tool = ToolSpec(name="python", description="", parameters={})
     with pytest.raises(ModelError, match="can't call tools"):
-        LocalModel(folder).generate([], [tool], Sampling())
+        LocalModel(folder).generate([Message(role="user", content="x")], [tool], Sampling())
     with pytest.raises(ModelError, match="no model folder"):
         LocalModel(tmp_path).answers(QUESTIONS)
 
@@ -112,7 +112,7 @@ def test_no_folder_no_model(tmp_path):
 def control(model, text, role="user"):
     """The control tokens of a prompt, in their order."""
     tokenizer = model._loaded[1]
-    prompt = model._prompt([{"role": role, "content": text}])
+    prompt = model._prompter.text([Message(role=role, content=text)])
     special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
     return [
         id_ for id_ in tokenizer(prompt, add_special_tokens=False)["input_ids"] if id_ in special
@@ -148,5 +148,4 @@ def test_a_tokenizer_that_makes_characters_alike_is_asked_itself(folder, tmp_pat
     tokenizer = model._loaded[1]
     mark = tokenizer.convert_tokens_to_ids("<|end|>")
     assert mark in tokenizer(wide)["input_ids"]
-    said = model._said({"role": "user", "content": f"a {wide} b"})
-    assert mark not in tokenizer(said["content"])["input_ids"]
+    assert mark not in tokenizer(model._prompter.freed(f"a {wide} b"))["input_ids"]

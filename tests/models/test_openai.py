@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -19,9 +22,11 @@ import pytest
 from tests.verify.test_verifier import finding
 
 from earnest.core.closed_book import grade, questions
-from earnest.core.errors import LackError, ModelError
-from earnest.core.messages import Completion, Message, Sampling, ToolCall, ToolSpec
+from earnest.core.errors import LackError, ModelError, TooLongError
+from earnest.core.home import BlobStore
+from earnest.core.messages import Completion, Message, Picture, Sampling, ToolCall, ToolSpec
 from earnest.models.openai import OpenAIModel
+from earnest.models.prices import Price, Rates
 from earnest.recipes.closed_book import ask
 
 pytest.importorskip("openai")
@@ -32,7 +37,17 @@ TOOL = ToolSpec(
     description="Take notes.",
     parameters={"type": "object", "properties": {"text": {"type": "string"}}},
 )
+PRICE = Price(Rates(2.0, 10.0, 0.2, 2.5))
 ASK = [Message(role="system", content="Be brief."), Message(role="user", content="Hello")]
+
+
+@dataclass
+class Streamed:
+    """An answer in parts, `gap_s` apart, and whether it says that it is done."""
+
+    parts: list[dict[str, Any]]
+    done: bool = True
+    gap_s: float = 0.0
 
 
 class Server:
@@ -43,15 +58,21 @@ class Server:
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.delay = 0.0
+        self.left = threading.Event()
+        self.on_request: Callable[[], Any] = lambda: None
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 length = int(self.headers["Content-Length"])
                 outer.requests.append(json.loads(self.rfile.read(length)))
+                outer.on_request()
                 outer.headers.append({k.lower(): v for k, v in self.headers.items()})
                 time.sleep(outer.delay)
                 status, headers, body = outer.replies.pop(0)
+                if isinstance(body, Streamed):
+                    self.stream(body)
+                    return
                 data = body if isinstance(body, bytes) else json.dumps(body).encode()
                 self.send_response(status)
                 headers = {"Content-Type": "application/json", **headers}
@@ -60,6 +81,21 @@ class Server:
                 self.end_headers()
                 with contextlib.suppress(BrokenPipeError):  # a client that gave up waiting
                     self.wfile.write(data)
+
+            def stream(self, body: Streamed) -> None:
+                self.send_response(200)
+                self.send_header("Content-Type", "text/event-stream")
+                self.send_header("Connection", "close")
+                self.end_headers()
+                with contextlib.suppress(OSError):
+                    for part in body.parts:
+                        self.wfile.write(f"data: {json.dumps(part)}\n\n".encode())
+                        self.wfile.flush()
+                        time.sleep(body.gap_s)
+                    if body.done:
+                        self.wfile.write(b"data: [DONE]\n\n")
+                outer.left.set()
+                self.close_connection = True
 
             def log_message(self, *_: Any) -> None:
                 pass
@@ -70,7 +106,8 @@ class Server:
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setattr("earnest.models.patience._FIRST_S", 0.01)
     found = Server()
     yield found
     found.http.shutdown()
@@ -96,6 +133,22 @@ def answer(message: dict[str, Any], finish: str = "stop", **more: Any) -> Reply:
     return 200, {}, body
 
 
+def part(delta: dict[str, Any], finish: str | None = None, **more: Any) -> dict[str, Any]:
+    choices = [{"index": 0, "delta": delta, "finish_reason": finish}]
+    return {"id": "c", "object": "chat.completion.chunk", "choices": choices, **more}
+
+
+def words(*texts: str) -> list[dict[str, Any]]:
+    counted = {"prompt_tokens": 12, "completion_tokens": 5, "total_tokens": 17}
+    counted["prompt_tokens_details"] = {"cached_tokens": 10, "cache_write_tokens": 1}
+    said = [part({"role": "assistant", "content": ""}), *(part({"content": t}) for t in texts)]
+    return [*said, part({}, "stop"), {"id": "c", "choices": [], "usage": counted}]
+
+
+def streamed(*parts: dict[str, Any], **more: Any) -> Reply:
+    return 200, {}, Streamed(list(parts), **more)
+
+
 def calling(*arguments: str) -> Reply:
     calls = [
         {"id": f"c{n}", "type": "function", "function": {"name": "notes", "arguments": text}}
@@ -109,12 +162,12 @@ def refusal(status: int, text: str, **headers: str) -> Reply:
 
 
 def model(server: Server, **more: Any) -> OpenAIModel:
-    return OpenAIModel("m", base_url=server.url, **{"timeout_s": 5.0, "retries": 1, **more})
+    return OpenAIModel("m", base_url=server.url, **{"timeout_s": 30.0, "retries": 1, **more})
 
 
 def test_an_answer_in_words(server: Server) -> None:
     server.replies = [answer({"content": "Hi."})]
-    found = model(server, prices=(2.0, 10.0)).generate(ASK, [], Sampling(max_tokens=77, seed=3))
+    found = model(server, price=PRICE).generate(ASK, [], Sampling(max_tokens=77, seed=3))
     assert (found.message.content, found.stop, found.message.calls) == ("Hi.", "end", ())
     assert (found.usage.prompt_tokens, found.usage.completion_tokens) == (12, 5)
     assert found.usage.cost_usd == pytest.approx((12 * 2 + 5 * 10) / 1e6)
@@ -183,7 +236,7 @@ def test_an_answer_that_was_cut_off(server: Server) -> None:
 
 def test_no_usage_is_unknown_not_nought(server: Server) -> None:
     server.replies = [answer({"content": "Hi"}, usage=None)]
-    usage = model(server, prices=(1.0, 1.0)).generate(ASK, [], Sampling()).usage
+    usage = model(server, price=PRICE).generate(ASK, [], Sampling()).usage
     assert (usage.prompt_tokens, usage.cost_usd) == (None, None)
 
 
@@ -248,6 +301,187 @@ def test_lone_surrogates_do_not_get_through(server: Server) -> None:
     server.replies = [answer({"content": "a\ud800b"})]
     found = model(server).generate(ASK, [], Sampling())
     assert found.message.content == "a?b"
+
+
+def test_a_stream_is_heard_as_it_comes_and_its_cache_is_priced(server: Server) -> None:
+    server.replies = [streamed(*words("Hel", "lo."))]
+    asked, heard = model(server, price=PRICE), list[str]()
+    asked.heard = heard.append
+    found = asked.generate(ASK, [], Sampling())
+    assert (found.message.content, found.stop) == ("Hello.", "end")
+    assert heard == ["Hel", "lo."]
+    assert (found.usage.cached_tokens, found.usage.cache_written_tokens) == (10, 1)
+    assert found.usage.cost_usd == pytest.approx((1 * 2 + 5 * 10 + 10 * 0.2 + 1 * 2.5) / 1e6)
+    assert server.requests[0]["stream_options"] == {"include_usage": True}
+
+
+@pytest.mark.parametrize("numbered", [True, False])
+def test_calls_in_pieces_are_put_together(server: Server, numbered: bool) -> None:
+    def piece(index: int, text: str, **more: Any) -> dict[str, Any]:
+        call = {"index": index if numbered else 0, "function": {"arguments": text, **more}}
+        return call | ({"id": f"c{index}", "type": "function"} if more else {})
+
+    first = [piece(0, '{"te', name="notes"), piece(0, 'xt": "a"}')]
+    second = [piece(1, "", name="notes"), piece(1, '{"text":'), piece(1, ' "é"}')]
+    parts = [part({"tool_calls": [one]}) for one in (*first, *second)]
+    server.replies = [streamed(part({"content": "So:"}), *parts, part({}, "tool_calls"))]
+    found = model(server).generate(ASK, [TOOL], Sampling())
+    assert [(call.id, call.arguments) for call in found.message.calls] == [
+        ("c0", {"text": "a"}),
+        ("c1", {"text": "é"}),
+    ]
+    assert (found.stop, found.message.content) == ("calls", "So:")
+
+
+def test_a_call_that_was_cut_off_says_so(server: Server) -> None:
+    call = {"index": 0, "id": "c", "function": {"name": "notes", "arguments": '{"text": "a'}}
+    server.replies = [streamed(part({"tool_calls": [call]}), part({}, "length"))]
+    found = model(server).generate(ASK, [TOOL], Sampling())
+    assert found.stop == "length"
+    assert "length limit" in found.message.calls[0].problem
+
+
+def test_thoughts_are_kept_apart(server: Server) -> None:
+    thought = part({"reasoning_content": "Hm."})
+    server.replies = [streamed(thought, *words("Yes."))]
+    message = model(server).generate(ASK, [], Sampling()).message
+    assert (message.thoughts, message.content) == ("Hm.", "Yes.")
+
+
+@pytest.mark.parametrize("last", [None, {"error": {"message": "overloaded", "code": 503}}])
+def test_a_stream_that_breaks_is_asked_for_again_whole(server: Server, last: Any) -> None:
+    begun = [*words("Hel", "lo.")[:2], *([last] if last else [])]
+    server.replies = [streamed(*begun, done=False), streamed(*words("Hello."))]
+    asked, heard = model(server), list[str]()
+    asked.heard = heard.append
+    assert asked.generate(ASK, [], Sampling()).message.content == "Hello."
+    assert [heard[0], heard[2:]] == ["Hel", ["Hello."]]
+    assert "the answer begins anew" in heard[1]
+
+
+def test_an_error_in_a_stream_that_will_not_pass_is_final(server: Server) -> None:
+    error = {"message": "maximum context length is 9", "code": "context_length_exceeded"}
+    server.replies = [streamed({"error": error}), streamed(*words("Hello."))]
+    with pytest.raises(TooLongError):
+        model(server).generate(ASK, [], Sampling())
+    assert len(server.requests) == 1
+
+
+def test_a_conversation_too_long_is_told_apart(server: Server) -> None:
+    server.replies = [refusal(400, "This model's maximum context length is 9 tokens")]
+    with pytest.raises(TooLongError) as caught:
+        model(server).generate(ASK, [], Sampling())
+    assert "shorter" in caught.value.mend
+
+
+def test_a_quota_that_is_used_up_is_not_asked_again(server: Server) -> None:
+    body = {"error": {"message": "You exceeded your quota", "code": "insufficient_quota"}}
+    server.replies = [(429, {}, body), answer({"content": "ok"})]
+    with pytest.raises(ModelError, match="exceeded your quota"):
+        model(server).generate(ASK, [], Sampling())
+    assert len(server.requests) == 1
+
+
+def test_what_a_server_refuses_by_name_is_left_out_once_and_for_good(server: Server) -> None:
+    server.replies = [
+        refusal(400, "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."),
+        (422, {}, {"detail": "Unexpected fields in the request: {'stream_options', 'seed'}"}),
+        streamed(*words("one")),
+        streamed(*words("two")),
+    ]
+    asked = model(server)
+    for text in ("one", "two"):
+        assert asked.generate(ASK, [], Sampling()).message.content == text
+    sent = [set(body) - {"model", "messages"} for body in server.requests]
+    assert sent == [
+        {"max_tokens", "seed", "stream", "stream_options"},
+        {"max_completion_tokens", "seed", "stream", "stream_options"},
+        {"max_completion_tokens", "stream"},
+        {"max_completion_tokens", "stream"},
+    ]
+
+
+def test_a_server_that_can_not_stream_answers_in_one_piece(server: Server) -> None:
+    server.replies = [refusal(400, "this model does not support stream"), answer({"content": "x"})]
+    assert model(server).generate(ASK, [], Sampling()).message.content == "x"
+    assert not {"stream", "stream_options"} & set(server.requests[1])
+
+
+def test_what_is_refused_without_a_name_is_not_tried_in_other_ways(server: Server) -> None:
+    server.replies = [refusal(400, "bad request upstream")]
+    with pytest.raises(ModelError, match="bad request"):
+        model(server).generate(ASK, [], Sampling())
+    assert len(server.requests) == 1
+
+
+def test_pictures_follow_the_results_to_who_can_see(server: Server, tmp_path: Path) -> None:
+    server.replies = [calling("{}", "{}"), answer({"content": "ok"}), answer({"content": "ok"})]
+    blobs = BlobStore(tmp_path)
+    picture = Picture(name="a.png", media="image/png", blob=blobs.put(b"PNG bytes"))
+    seeing, blind = model(server, sees=True), model(server)
+    seeing.blobs = blind.blobs = blobs
+    first = seeing.generate(ASK, [TOOL], Sampling()).message
+    results = [
+        Message(role="tool", content="r", call="c0", pictures=(picture,)),
+        Message(role="tool", content="r", call="c1"),
+    ]
+    for one in (seeing, blind):
+        one.generate([*ASK, first, *results], [TOOL], Sampling())
+    seen, unseen = (body["messages"][3:] for body in server.requests[1:])
+    assert [message["role"] for message in seen] == ["tool", "tool", "user"]
+    url = seen[-1]["content"][1]["image_url"]["url"]
+    assert base64.b64decode(url.removeprefix("data:image/png;base64,")) == b"PNG bytes"
+    assert [message["role"] for message in unseen] == ["tool", "tool"]
+
+
+_SITTING = """
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from earnest.core.messages import Message, Sampling
+from earnest.models.openai import OpenAIModel
+asked = OpenAIModel("m", base_url=sys.argv[1])
+asked.heard = lambda text: print(text, flush=True)
+try:
+    asked.generate([Message(role="user", content="x")], [], Sampling())
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+def interrupted(server: Server, ready: threading.Event | None) -> float:
+    """How long a sitting goes on after Ctrl-C, in seconds."""
+    sitting = subprocess.Popen(
+        [sys.executable, "-c", _SITTING, server.url], stdout=subprocess.PIPE, text=True
+    )
+    assert sitting.stdout is not None
+    try:
+        if ready is None:
+            assert sitting.stdout.readline().strip() == "x"
+        else:
+            assert ready.wait(60)
+            time.sleep(0.3)
+        began = time.monotonic()
+        sitting.send_signal(signal.SIGINT)
+        said, _ = sitting.communicate(timeout=30)
+        assert said.rstrip().endswith("interrupted")
+        return time.monotonic() - began
+    finally:
+        sitting.kill()
+        sitting.wait()
+
+
+def test_ctrl_c_stops_a_stream_at_once(server: Server) -> None:
+    server.replies = [streamed(*words(*["x"] * 900), gap_s=0.1)]
+    assert interrupted(server, None) < 2
+    assert server.left.wait(5), "the server goes on talking to nobody"
+
+
+@pytest.mark.slow
+def test_ctrl_c_stops_a_pause_at_once(server: Server) -> None:
+    asked = threading.Event()
+    server.on_request = asked.set
+    server.replies = [refusal(429, "wait", **{"Retry-After": "50"})]
+    assert interrupted(server, asked) < 2
 
 
 def test_it_is_asked_closed_book_with_nothing_at_hand(server: Server) -> None:

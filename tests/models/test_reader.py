@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 
 import pytest
+from tests.homes import home_at
 
 from earnest.agent.replay import logged_calls
 from earnest.core.events import read_events
-from earnest.core.home import Home
 from earnest.core.likeness import question
 from earnest.core.records import Verdict
 from earnest.ledger.ledger import Ledger
@@ -28,7 +28,7 @@ def world(tmp_path_factory):
         cells = [f"{x + draw.gauss(kind == 'x', 1):.3f}" for _ in range(5)]
         rows.append(",".join([*cells, kind]))
     (folder / "t.csv").write_text("\n".join(rows) + "\n")
-    home = Home(folder / "home")
+    home = home_at(folder / "home")
     return home, Registry(home).seal(folder / "t.csv", design="iid")
 
 

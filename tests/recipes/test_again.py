@@ -7,10 +7,10 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from tests.homes import home_at
 from tests.ledger.recount import Recount
 
 from earnest.cli import main
-from earnest.core.home import Home
 from earnest.core.sign import KeyFolder
 from earnest.ledger.audit import audit
 from earnest.ledger.ledger import Ledger
@@ -61,14 +61,12 @@ def claim(supports, **more):
 
 
 LITTLE = claim("rho > 0.3", threshold=0.3)
-"""Of 24 sealed rows, an interval reaches below that threshold."""
+"""Of 20 to 30 sealed rows that do not bear it out, an interval reaches far below that threshold."""
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    home = Home(tmp_path_factory.mktemp("world") / "home")
-    (home.root / "secret.key").write_bytes(b"s" * 32)  # rows and draws are the same each time
-    return home
+    return home_at(tmp_path_factory.mktemp("world") / "home")
 
 
 @pytest.fixture
@@ -100,7 +98,7 @@ def paid(home):
 
 
 def test_what_was_too_little_is_confirmed_on_more_rows(home, first, capsys, tmp_path):
-    path = table(tmp_path, "first", 0.6, 11, rows=60)
+    path = table(tmp_path, "first", 0.6, 31, rows=60)
     finding, word = first(path, LITTLE)
     assert word == "inconclusive"
     before = paid(home)
@@ -120,7 +118,7 @@ def test_what_was_too_little_is_confirmed_on_more_rows(home, first, capsys, tmp_
 
 
 def test_a_crash_in_between_costs_nothing(home, first, capsys, tmp_path, monkeypatch):
-    finding, _ = first(table(tmp_path, "first", 0.6, 12, rows=60), LITTLE)
+    finding, _ = first(table(tmp_path, "first", 0.6, 41, rows=60), LITTLE)
     second, before = table(tmp_path, "second", 2.0, 3), paid(home)
     with monkeypatch.context() as broken:
         broken.setattr(later, "note", None)
@@ -136,7 +134,7 @@ def test_a_crash_in_between_costs_nothing(home, first, capsys, tmp_path, monkeyp
 
 
 def test_rows_that_were_looked_at_are_not_tested_again(home, first, capsys, tmp_path):
-    path = table(tmp_path, "first", 0.6, 13, rows=60)
+    path = table(tmp_path, "first", 0.6, 29, rows=60)
     finding, _ = first(path, LITTLE)
     same = path.rename(tmp_path / "same.csv")
     assert main(["findings", "verify", finding.id, "--on", str(same)]) == 2
@@ -174,7 +172,7 @@ def test_what_its_own_script_does_not_bear_out_is_noted(home, first, capsys, tmp
 
 @pytest.mark.slow
 def test_a_table_without_its_columns_is_told(home, first, capsys, tmp_path):
-    finding, _ = first(table(tmp_path, "first", 0.6, 15, rows=60), LITTLE)
+    finding, _ = first(table(tmp_path, "first", 0.6, 50, rows=60), LITTLE)
     other = tmp_path / "other.csv"
     pd.DataFrame({"x": range(50), "z": range(50, 100)}).to_csv(other, index=False)
     assert main(["findings", "verify", finding.id, "--on", str(other)]) == 2

@@ -57,7 +57,7 @@ def test_workers_die_with_their_parent(tmp_path, how):
     marks = tmp_path / "marks"
     marks.mkdir()
     parent = subprocess.Popen([sys.executable, script, marks], stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while len(list(marks.iterdir())) < 2 and time.monotonic() < deadline:
         time.sleep(0.05)
     workers = [int(mark.name) for mark in marks.iterdir()]

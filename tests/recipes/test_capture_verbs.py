@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.homes import home_at
 
 from earnest.capture import hook
 from earnest.capture.store import Store
@@ -28,7 +29,7 @@ def place(tmp_path, monkeypatch, redaction_rules):
     monkeypatch.setenv("HOME", str(tmp_path / "user"))
     for name in ("CLAUDE_CONFIG_DIR", "CODEX_HOME"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("EARNEST_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("EARNEST_HOME", str(home_at(tmp_path / "home").root))
     shutil.copytree(redaction_rules, tmp_path / "home" / "redaction")
     path = tmp_path / "user" / ".claude" / "projects" / "-p" / "abc.jsonl"
     path.parent.mkdir(parents=True)
@@ -176,7 +177,7 @@ def test_a_hook_can_start_the_import(place, tmp_path):
         check=True,
     )
     store = Store(tmp_path / "home")
-    until = time.monotonic() + 60
+    until = time.monotonic() + 180
     while time.monotonic() < until and not (store.all() and store.all()[0].chunks()):
         time.sleep(0.1)
     from earnest.capture.stated import stated_findings

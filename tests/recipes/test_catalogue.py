@@ -5,11 +5,11 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.homes import home_at
 
 from earnest.cli import main
 from earnest.core.canon import digest
 from earnest.core.errors import RecordError
-from earnest.core.home import Home
 from earnest.core.kinds import Claim
 from earnest.recipes.catalogue import open_catalogue
 
@@ -22,8 +22,9 @@ foodexp,income,negative,"Nobody, ever"
 
 @pytest.fixture(autouse=True)
 def own_home(tmp_path, monkeypatch):
-    monkeypatch.setenv("EARNEST_HOME", str(tmp_path / "home"))
-    return Home(tmp_path / "home")
+    home = home_at(tmp_path / "home")
+    monkeypatch.setenv("EARNEST_HOME", str(home.root))
+    return home
 
 
 @pytest.fixture

@@ -4,6 +4,8 @@ import json
 import os
 import shlex
 import subprocess
+import sys
+import time
 import tomllib
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pytest
 
 from earnest.cli import main
 from earnest.recipes import connect_verbs
-from earnest.recipes.connect_agents import AGENTS, SCOPES
+from earnest.recipes.connect_agents import AGENTS, SCOPES, Settings
 
 CLAUDE = {
     "numStartups": 3,
@@ -86,7 +88,7 @@ def test_what_claude_code_reads_of_it(base, capsys):
     server = config["mcpServers"].pop("earnest")
     assert config == CLAUDE
     assert server["env"] == {"EARNEST_HOME": str(base / "data of mine")}
-    asked = [server["command"], *server["args"][:2], "--version"]
+    asked = [server["command"], *server["args"][:-1], "--version"]
     assert "earnest" in subprocess.run(asked, capture_output=True, text=True, check=True).stdout
     found = json.loads((base / ".claude/settings.json").read_text())
     assert found["permissions"] == SETTINGS["permissions"]
@@ -212,3 +214,54 @@ def test_a_plugin_has_all_its_parts(base, capsys, agent, manifest):
     assert main(["connect", agent, "--plugin", str(folder)]) == 2
     assert "is there already" in capsys.readouterr().err
     assert main(["connect", "cursor", "--plugin", str(base / "other")]) == 2
+
+
+@pytest.fixture
+def trap(tmp_path):
+    """A project in which modules lie that would be run if they were imported."""
+    folder, sprung = tmp_path / "project", tmp_path / "sprung"
+    folder.mkdir()
+    for name in ("json", "argparse", "earnest", "random", "tempfile", "pickle", "pandas"):
+        (folder / f"{name}.py").write_text(f"open({str(sprung)!r}, 'a').write(__name__)\n")
+    return folder, sprung
+
+
+def test_a_server_imports_nothing_of_the_project_it_is_started_in(trap):
+    folder, sprung = trap
+    entry = Settings().server("user")
+    command = [entry["command"], *entry["args"], "--help"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "earnest mcp" in done.stdout
+    assert not sprung.exists()
+    broken = [one for one in command if one != "-P"]
+    subprocess.run(broken, cwd=folder, capture_output=True)
+    assert sprung.exists()
+
+
+def test_an_import_that_a_hook_starts_imports_nothing_of_the_project(trap, tmp_path):
+    pytest.importorskip("kingfisher_sdk", reason="extra capture is not installed")
+    folder, sprung = trap
+    home = tmp_path / "data"
+    (tmp_path / "t.jsonl").write_text("{}\n")
+    event = json.dumps({"transcript_path": str(tmp_path / "t.jsonl")})
+    command = [*shlex.split(Settings(home=home).command), "--import"]
+    done = subprocess.run(command, cwd=folder, input=event, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    until = time.monotonic() + 60
+    while not (home / "captured").exists() and not sprung.exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not sprung.exists()
+    assert (home / "captured").is_dir()
+
+
+def test_no_worker_imports_what_lies_where_a_command_is_typed(trap, tmp_path):
+    folder, sprung = trap
+    rows = "".join(f"{x},{x * x % 7}\n" for x in range(60))
+    (folder / "t.csv").write_text(f"x,y\n{rows}")
+    entry = tmp_path / "earnest"  # as pip makes it
+    entry.write_text("from earnest.cli import main\nif __name__ == '__main__':\n    exit(main())\n")
+    command = [sys.executable, str(entry), "seal", "t.csv", "--home", str(tmp_path / "data")]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert not sprung.exists()

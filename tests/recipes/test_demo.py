@@ -9,8 +9,9 @@ import sys
 import time
 
 import pytest
+from tests.homes import home_at
 
-from earnest.core.home import Home, write_whole
+from earnest.core.home import Home
 from earnest.core.records import Verdict
 from earnest.data.build import build
 from earnest.evals.exam import exam_items, run_exam
@@ -44,7 +45,7 @@ def finish(home):
 
 def plant_secret(home):
     """The same secret splits and draws alike, so that two demos can be compared."""
-    write_whole(home / "demo" / "1" / "secret.key", b"s" * 32)
+    home_at(home / "demo" / "1")
     return home
 
 

@@ -15,11 +15,11 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.homes import home_at
 from tests.ledger.recount import Recount
 
 from earnest.core.errors import QuotaError, ToolError
 from earnest.core.evidence import evidence_job
-from earnest.core.home import Home
 from earnest.core.records import Finding, TableRef, Task
 from earnest.core.sign import KeyFolder
 from earnest.ledger.audit import audit
@@ -104,8 +104,7 @@ def _workers():
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    home = Home(tmp_path_factory.mktemp("world") / "home")
-    (home.root / "secret.key").write_bytes(b"s" * 32)
+    home = home_at(tmp_path_factory.mktemp("world") / "home")
     registry = Registry(home)
     registry.seal_frame(text_cells(frame(1)), "first", design="iid")
     registry.seal_frame(text_cells(frame(2)), "twice", design="iid")
@@ -122,7 +121,7 @@ def desk(home, sandbox):
     desk.close()
 
 
-def verdict_of(home, finding, most_s=60):
+def verdict_of(home, finding, most_s=300):
     """Wait for a finding's verdict."""
     until = time.monotonic() + most_s
     while time.monotonic() < until:

@@ -4,16 +4,10 @@ import time
 import pytest
 
 from earnest.cli import main
-from earnest.core.home import Home
 from earnest.recipes import doctor
 from earnest.sandbox import choose
 from earnest.sandbox.choose import State
 from earnest.sandbox.machine import Asked, Facts
-
-
-@pytest.fixture
-def home(tmp_path):
-    return Home(tmp_path / "home")
 
 
 @pytest.fixture
@@ -41,7 +35,7 @@ def test_the_document(home, capsys, monkeypatch):
     assert document["machine"]["system"]
     assert document["home"]["path"] == str(home.root)
     assert document["extras"]["data"]
-    assert took < 20
+    assert took < 60
 
 
 def test_the_words(facts):

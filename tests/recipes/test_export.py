@@ -10,11 +10,11 @@ import sys
 import warnings
 
 import pytest
+from tests.homes import home_at
 
 from earnest.cli import main
 from earnest.core.canon import digest
 from earnest.core.errors import RecordError, UsageError
-from earnest.core.home import Home
 from earnest.ledger.ledger import Ledger
 from earnest.models.analyst import Analyst
 from earnest.recipes import apart
@@ -29,7 +29,7 @@ from earnest.tasks.registry import Registry
 @pytest.fixture(scope="module")
 def world(tmp_path_factory, sandbox):
     """A home with one real run on a bundled table, and a finding that was confirmed in it."""
-    home = Home(tmp_path_factory.mktemp("world") / "home")
+    home = home_at(tmp_path_factory.mktemp("world") / "home")
     refs = apart.seal_bundled(home, ["wine"])
     task = make_task("What is going on here?", refs)
     outcome = research(home, "r", task, Analyst(3), sandbox, lambda _: None)

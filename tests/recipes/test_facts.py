@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from tests.homes import home_at
 from tests.recipes.known_facts import KNOWN
 
 from earnest.agent.replay import logged_calls
 from earnest.core.claims import sentence
 from earnest.core.columns import read_cells
 from earnest.core.events import read_events
-from earnest.core.home import Home
 from earnest.core.records import Claim
 from earnest.models.scripted import ScriptedModel, say, use
 from earnest.recipes import apart
@@ -85,7 +85,7 @@ def _file(known, folder):
 
 def _judged(home, path, sandbox, claims, split):
     """Let an author submit claims on a table; yield each with its word, verdict and reason."""
-    (home.root / "secret.key").write_bytes(secret(split))
+    home = home_at(home.root, secret(split))
     (ref,) = apart.seal(home, [path])
     print(f"\n{ref.name}: design {ref.design}, {ref.rows} visible rows")  # noqa: T201
     turns = [use("submit_finding", said.arguments(ref.name)) for said in claims]
@@ -145,8 +145,7 @@ def test_a_known_fact_and_its_trap_get_the_words_that_they_should(
 
 def _reaches(folder, path, said, split):
     """Say whether the sealed rows of one split reach the first share of a fresh ledger."""
-    home = Home(folder)
-    (home.root / "secret.key").write_bytes(secret(split))
+    home = home_at(folder, secret(split))
     registry = Registry(home)
     ref = registry.seal(path)
     cells = read_cells(registry.sealed(ref.table))

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from tests.homes import home_at
 
 from earnest.cli import main
 from earnest.core.home import Home
@@ -50,7 +51,7 @@ TRIVIAL = {**CUBES, "left": "n + 1", "right": "1 + n"}
 @pytest.fixture
 def ran(tmp_path, monkeypatch, capsys):
     """The document of a run that submits four findings of no table, and its home."""
-    monkeypatch.setenv("EARNEST_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("EARNEST_HOME", str(home_at(tmp_path / "home").root))
     rows = ["a,b", *(f"{n * 37 % 101},{n * 11 % 17}" for n in range(60))]
     (tmp_path / "t.csv").write_text("\n".join(rows) + "\n")
     turns = [
@@ -131,7 +132,7 @@ def test_a_crate_of_one_is_run_again_without_earnest(ran, capsys):
 
 
 def test_an_identity_that_is_plainly_false_is_told_and_not_queued(tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("EARNEST_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("EARNEST_HOME", str(home_at(tmp_path / "home").root))
     (tmp_path / "t.csv").write_text("a,b\n" + "\n".join(f"{n},{n % 7}" for n in range(60)) + "\n")
     said = []
     wrong = {**CUBES, "right": "(n*(n+1)/2)**2 + floor(n/3)"}

@@ -15,11 +15,12 @@ import sys
 import time
 
 import pytest
+from tests.homes import home_at
 from tests.ledger.recount import Recount
 
 from earnest.core.budget import Budget
 from earnest.core.history import Signature
-from earnest.core.home import Home, write_whole
+from earnest.core.home import Home
 from earnest.core.records import Allocation, Verdict
 from earnest.core.sign import KeyFolder
 from earnest.ledger.audit import audit
@@ -72,8 +73,7 @@ def table(folder, name):
 
 def explored(root, sandbox, tables):
     """Return a home in which an agent has looked at tables, and nothing is submitted yet."""
-    home = Home(root)
-    write_whole(home.root / "secret.key", b"s" * 32)
+    home = home_at(root)
     refs = [Registry(home).seal(table(root, name), design="iid") for name in tables]
     task = make_task("What is going on here?", refs)
     begin(home, RUN, task, Begun("analyst", Budget()))

@@ -7,12 +7,13 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.homes import home_at
 from tests.ledger.test_history import dataset
 from tests.ledger.test_ledger import finding, submit, verdict
 
 from earnest.cli import main
 from earnest.core.canon import canonical
-from earnest.core.home import Home, write_whole
+from earnest.core.home import write_whole
 from earnest.core.sign import KeyFolder
 from earnest.ledger.ledger import Ledger
 from earnest.recipes import apart
@@ -20,9 +21,10 @@ from earnest.recipes import apart
 
 @pytest.fixture(autouse=True)
 def own_home(tmp_path, monkeypatch):
-    monkeypatch.setenv("EARNEST_HOME", str(tmp_path / "home"))
+    home = home_at(tmp_path / "home")
+    monkeypatch.setenv("EARNEST_HOME", str(home.root))
     monkeypatch.delenv("EARNEST_VERIFIER", raising=False)
-    return Home(tmp_path / "home")
+    return home
 
 
 @pytest.fixture
@@ -168,7 +170,7 @@ def test_an_account_without_the_key_waits_for_the_one_that_has_it():
 def two_accounts(folder):
     user, keys = 65534, KeyFolder(folder / "verifier")
     keys.signer()
-    home = Home(folder / "theirs")
+    home = home_at(folder / "theirs")
     one = finding("weight")
     with Ledger(home.ledger) as ledger:
         submit(ledger, one)
@@ -181,7 +183,7 @@ def two_accounts(folder):
     assert waiting.poll() is None
     with Ledger(home.ledger, keys) as ledger:
         ledger.conclude(verdict(one))
-    assert waiting.communicate(timeout=60)[0] == "['confirmed']\n"
+    assert waiting.communicate(timeout=120)[0] == "['confirmed']\n"
 
 
 def test_verification_signs_and_stamps(own_home, monkeypatch, sandbox):

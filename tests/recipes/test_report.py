@@ -1,9 +1,14 @@
+import base64
+import hashlib
 import json
+import re
+from importlib.resources import files
 
 import pytest
+from tests.homes import home_at
 
+from earnest.cli import _parser
 from earnest.core.canon import digest
-from earnest.core.home import Home
 from earnest.core.records import Author, Check, Claim, Evidence, Finding, TableRef, Verdict
 from earnest.core.shown import rounded, row, shown
 from earnest.recipes.report import counts, effects, run_report, spoken
@@ -95,7 +100,7 @@ def verdict_of(word, about):
 
 @pytest.mark.parametrize("word", ["inconclusive", "refuted"])
 def test_what_sealed_rows_said_of_an_unconfirmed_claim_is_withheld(word, tmp_path):
-    about = pair(Home(tmp_path))[0]
+    about = pair(home_at(tmp_path))[0]
     told = shown(verdict_of(word, about))
     assert (told.effect, told.interval, told.p) == (None, None, None)
     text = told.data.decode() + str(row(about, verdict_of(word, about)))
@@ -105,7 +110,7 @@ def test_what_sealed_rows_said_of_an_unconfirmed_claim_is_withheld(word, tmp_pat
 
 
 def test_what_they_said_of_a_confirmed_one_is_rounded(tmp_path):
-    about = pair(Home(tmp_path))[0]
+    about = pair(home_at(tmp_path))[0]
     told = shown(verdict_of("confirmed", about))
     assert told.checks[0].observed == {"effect": 0.12}
     assert row(about, verdict_of("confirmed", about))["effect"] == 0.12
@@ -113,7 +118,66 @@ def test_what_they_said_of_a_confirmed_one_is_rounded(tmp_path):
 
 def test_a_claim_that_could_not_be_tested_says_why(tmp_path):
     untested = Check(name="sealed", passed=None, detail="3 groups: at least 8 needed")
-    about = pair(Home(tmp_path))[0]
+    about = pair(home_at(tmp_path))[0]
     told = shown(verdict_of("inconclusive", about).model_copy(update={"checks": (untested,)}))
     assert told.reason.startswith("p = ")
     assert told.checks == (untested,)
+
+
+def luminance(colour):
+    if len(colour) == 4:
+        colour = "#" + "".join(2 * one for one in colour[1:])
+    shares = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in shares]
+    return sum(part * one for part, one in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def contrast(one, other):
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_can_be_told_from_its_ground(scheme):
+    style = files("earnest.recipes").joinpath("templates/style.css").read_text()
+    light, dark = re.findall(r":root \{([^}]*)\}", style)
+    named = dict(re.findall(r"--(\w+): (#\w+)", light if scheme == "light" else dark))
+    for ground in ("paper", "card", "code"):
+        for text in ("ink", "faint", "link", "good", "plain", "open", "bad", "odd"):
+            assert contrast(named[text], named[ground]) >= 4.5, (text, ground)
+    for badge in ("good", "plain", "open", "bad", "odd"):
+        assert contrast(named["on"], named[badge]) >= 4.5, badge
+    assert contrast("#9aa0a8", "#ffffff") < 4.5  # the measure can fail
+
+
+def test_the_answer_comes_first_and_the_agents_words_are_marked(home):
+    page = run_report(home, "r", "p", "All of it is proven.", "done", [pair(home)]).read_text()
+    lead = page.index("One claim was made, and confirmed")
+    assert lead < page.index("What the agent said") < page.index("All of it is proven.")
+    assert "Nothing in them is checked" in page
+
+
+def test_what_does_not_show_is_written_out(home):
+    page = run_report(home, "r", "a\u202eb\u200bc", "", "done", []).read_text()
+    assert "a\\u{202e}b\\u{200b}c" in page
+    assert "\u202e" not in page
+
+
+def test_the_policy_names_the_style_that_stands_there(home):
+    page = run_report(home, "r", "p", "", "done", []).read_text()
+    style = re.search("<style>(.*?)</style>", page, re.DOTALL)[1]
+    told = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"style-src 'sha256-{told}'" in page
+    assert " style=" not in page
+    assert "unsafe" not in page
+
+
+def test_the_commands_it_gives_are_ones_that_there_are(home):
+    page = run_report(home, "r", "p", "", "done", [pair(home)]).read_text()
+    told = re.findall(r"(?:>|^)earnest (findings [^<\n]*)", page, re.MULTILINE)
+    given = [line.split() for line in told]
+    assert [words[:2] for words in given] == [
+        ["findings", what] for what in ("show", "export", "verify")
+    ]
+    for words in given:
+        assert _parser().parse_args(words).query == pair(home)[0].id[7:19]

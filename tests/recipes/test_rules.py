@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from tests.homes import home_at
 
 from earnest.cli import main
 from earnest.core.facts import established, unclaimed
-from earnest.core.home import Home
 from earnest.data.build import build
 from earnest.models.scripted import ScriptedModel, say, use
 from earnest.recipes import apart
@@ -82,7 +82,7 @@ def _workers():
 @pytest.fixture(scope="module")
 def wine(tmp_path_factory, sandbox):
     """A home in which a scripted author claimed a rule that holds on wines, and an empty one."""
-    home = Home(tmp_path_factory.mktemp("world") / "home")
+    home = home_at(tmp_path_factory.mktemp("world") / "home")
     (ref,) = apart.seal_bundled(home, ["wine"])
     claims = [
         rule("wine", "target", ("flavanoids", "proline"), CULTIVAR, "gain > 0.2", threshold=0.5),

@@ -12,19 +12,20 @@ import threading
 
 import httpx2 as httpx
 import pytest
+from tests.homes import home_at
 from tests.recipes.test_desk import arguments, frame, text_cells
 from tests.serve.conftest import filled
 
 from earnest.cli import main
-from earnest.core.home import Home
 from earnest.serve.tokens import TokenStore
 from earnest.tasks.registry import Registry
 
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
-    monkeypatch.setenv("EARNEST_HOME", str(tmp_path / "home"))
-    return Home(tmp_path / "home")
+    home = home_at(tmp_path / "home")
+    monkeypatch.setenv("EARNEST_HOME", str(home.root))
+    return home
 
 
 class Server:
@@ -42,7 +43,7 @@ class Server:
 
     def end(self, how=signal.SIGINT):
         self.process.send_signal(how)
-        _, rest = self.process.communicate(timeout=30)
+        _, rest = self.process.communicate(timeout=120)
         self.said += rest
         return self.process.returncode
 
@@ -122,7 +123,7 @@ def test_a_port_that_is_taken_is_told(capsys):
 def raw(url, data):
     """Send bytes as they are; return what comes back until the server closes."""
     host, port = url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=10) as line:
+    with socket.create_connection((host, int(port)), timeout=60) as line:
         line.sendall(data)
         line.shutdown(socket.SHUT_WR)
         found = b""

@@ -18,10 +18,10 @@ import anyio
 import numpy as np
 import pandas as pd
 import pytest
+from tests.homes import home_at
 
 from earnest.capture.store import Store
 from earnest.cli import main
-from earnest.core.home import Home
 from earnest.ledger.ledger import Ledger
 from earnest.recipes import apart
 from earnest.recipes.connect_agents import Settings, claude_hooks
@@ -50,7 +50,7 @@ def world(tmp_path_factory, sandbox):
     age = rng.uniform(5, 80, 500)
     frame = pd.DataFrame({"age": age, "height": 0.3 * age + rng.normal(0, 5, 500)}).round(2)
     frame.to_csv(folder / "trees.csv", index=False)
-    home = Home(folder / "home")
+    home = home_at(folder / "home")
     (ref,) = apart.seal(home, [folder / "trees.csv"], design="iid")
     hooks = claude_hooks(Settings(python=sys.executable, home=home.root).command)
     yield home, ref, hooks, folder
@@ -110,7 +110,7 @@ class Session:
         for one in self.hooks[event]["hooks"]:
             command = shlex.split(one["command"])
             done = subprocess.run(
-                command, input=json.dumps(told), capture_output=True, text=True, timeout=10
+                command, input=json.dumps(told), capture_output=True, text=True, timeout=60
             )
             assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 

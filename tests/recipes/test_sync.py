@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from tests.homes import home_at
 from tests.ledger.offers import formal
 from tests.ledger.offers import said as verdict_of
 
@@ -71,8 +72,7 @@ def claim(outcome="y"):
 
 def new_home(root, images):
     """A user's home with a secret of its own. All use one image, which takes long to make."""
-    home = Home(root)
-    (root / "secret.key").write_bytes(root.name.encode().ljust(32, b"."))
+    home = home_at(root, root.name.encode().ljust(32, b"."))
     home.images.symlink_to(images)
     return home
 

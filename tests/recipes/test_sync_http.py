@@ -9,12 +9,12 @@ import time
 import httpx2
 import pytest
 import uvicorn
+from tests.homes import home_at
 from tests.ledger.offers import formal, said
 from tests.ledger.test_ledger import submit
 
 from earnest.cli import main
 from earnest.core.errors import UsageError
-from earnest.core.home import Home
 from earnest.core.sign import KeyFolder, fingerprint
 from earnest.core.trusted import trust
 from earnest.ledger.audit import audit
@@ -30,7 +30,7 @@ RIGHT = [f"2*n + {number} - {number}" for number in range(5)]
 
 def user(root, *right):
     """A home with findings of its own that are confirmed and signed."""
-    home = Home(root)
+    home = home_at(root)
     with Ledger(home.ledger, KeyFolder(home.verifier)) as ledger:
         home.blobs.put(b"script")
         for one in right:
@@ -63,7 +63,7 @@ def url(there):
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error"))
     thread = threading.Thread(target=server.run)
     thread.start()
-    until = time.monotonic() + 20
+    until = time.monotonic() + 120
     while not server.started and time.monotonic() < until:
         time.sleep(0.02)
     port = server.servers[0].sockets[0].getsockname()[1]

@@ -69,9 +69,9 @@ def test_the_table_names_all(report):
 
 
 def test_a_loop_takes_its_time_and_runs_at_least_once():
-    times = Loop(lambda: time.sleep(0.01)).turn(0.1)
-    assert 3 <= len(times) <= 10
-    assert all(took >= 10 for took in times)
+    times = Loop(lambda: time.sleep(0.05)).turn(0.5)
+    assert 2 <= len(times) <= 10
+    assert all(took >= 50 for took in times)
     assert len(Loop(lambda: None).turn(0.0)) == 1
 
 
@@ -102,6 +102,6 @@ def test_a_failure_in_a_worker_stops_the_bench():
     way = bench._Way("a", "b", [Loop(lambda: None), Loop(lambda: 1 // 0)])
     with pytest.raises(ZeroDivisionError):
         way.measure_together(0.05)
-    good = bench._Way("a", "b", [Loop(lambda: time.sleep(0.01)) for _ in range(2)])
-    good.measure_together(0.1)
-    assert 100 < good.rate < 200
+    good = bench._Way("a", "b", [Loop(lambda: time.sleep(0.05)) for _ in range(2)])
+    good.measure_together(0.5)
+    assert 20 < good.rate <= 40  # one alone has 20 at most

@@ -124,7 +124,7 @@ def test_bytes_are_limited_in_all_and_sparse_ones_count_in_full(tmp_path):
         file.truncate(1 << 42)
     start = time.monotonic()
     assert "more" in collected(tmp_path, ROOM).left_out
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 30
 
 
 def test_the_number_of_files_is_limited(tmp_path):

@@ -106,7 +106,7 @@ def test_out_of_time_also_for_daemons(box):
     start = time.monotonic()
     result = python(box, source, limits=Limits(wall_s=1))
     assert (result.ended, result.files["kept"]) == ("timeout", b"x")
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 30
     assert "up" in result.stdout
 
 
@@ -115,7 +115,7 @@ def test_leftovers_end_with_the_program(box):
     source = "import os, time\nif os.fork() == 0:\n    os.setsid(); time.sleep(60)\nprint('over')"
     start = time.monotonic()
     assert python(box, source).stdout == "over\n"
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 30
 
 
 @pytest.mark.slow
@@ -225,7 +225,7 @@ def test_a_line_that_its_program_closes(box):
     channel = box.open(Job(("python", "-c", source), limits=QUICK))
     assert channel.receive(100, 10) == b"ab"
     assert channel.receive(100, 10) == b""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not (said := channel.printed()[0]) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert said == "out\n"

@@ -154,8 +154,8 @@ def test_the_engines_own_client_understands_the_command_line(name, monkeypatch):
     monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock")
     box = replace(BOX, tag="localhost/earnest-none:1")
     words = run_words(client(name), box, ["true"])
-    done = subprocess.run(words, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120)
     assert any(known in done.stderr for known in ("docker.sock", "not known", "no such")), done
     words.insert(words.index("--rm"), "--no-such-option")
-    done = subprocess.run(words, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120)
     assert "unknown flag" in done.stderr

@@ -378,7 +378,7 @@ def test_a_candidate_that_reads_nothing_is_ended_in_time(sandbox):
         pytest.raises(CallTimeoutError),
     ):
         jailed.call(("x" * 900_000,), timeout_s=0.5)
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 30
 
 
 def test_inputs_differ_from_grading_to_grading(sandbox):

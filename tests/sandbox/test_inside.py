@@ -46,7 +46,7 @@ def say(process, ours):
     while part := ours.recv(4096):
         said += part
     ours.close()
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=120)
     return said, out, err
 
 

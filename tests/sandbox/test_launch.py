@@ -20,7 +20,7 @@ UID = 0x40000123
 def launched(command, **plan):
     plan = {"over": "/mnt", "bind": [], "data": [], "uid": UID, "command": command, **plan}
     words = [sys.executable, "-I", "-S", launch.__file__, json.dumps(plan)]
-    return subprocess.run(words, capture_output=True, text=True, timeout=20, env={"SECRET": "x"})
+    return subprocess.run(words, capture_output=True, text=True, timeout=120, env={"SECRET": "x"})
 
 
 def test_it_is_nobody_afterwards_with_an_empty_environment():

@@ -14,7 +14,7 @@ pytest.importorskip("cryptography")
 PROGRAM = """
 import socket, sys, urllib.request
 def told(url):
-    try: return urllib.request.urlopen(url, timeout=10).read().decode()
+    try: return urllib.request.urlopen(url, timeout=60).read().decode()
     except OSError as error: return str(error)
 for url in sys.argv[2:]: print(told(url))
 try: socket.create_connection(("127.0.0.1", int(sys.argv[1])), 3); print("reached")

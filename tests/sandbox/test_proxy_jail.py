@@ -35,7 +35,7 @@ listener.close()
 found = {}
 for url in sys.argv[2:]:
     try:
-        found[url] = [200, urllib.request.urlopen(url, timeout=20).read().decode()]
+        found[url] = [200, urllib.request.urlopen(url, timeout=60).read().decode()]
     except urllib.error.HTTPError as error:
         found[url] = [error.code, error.read().decode()]
     except OSError as error:
@@ -89,11 +89,11 @@ def jailed(urls, proxy, *, network=False):
                 pass_fds=[theirs.fileno()],
                 env={"PATH": "/usr/bin:/bin"},
             )
-        ours.settimeout(20)
+        ours.settimeout(60)
         _, (descriptor,), _, _ = socket.recv_fds(ours, 1, 1)
         proxy.serve(socket.socket(fileno=descriptor))
         try:
-            output, _ = process.communicate(timeout=60)
+            output, _ = process.communicate(timeout=120)
         finally:
             process.kill()
             process.wait()
@@ -165,7 +165,7 @@ opener = urllib.request.build_opener(urllib.request.ProxyHandler({"http": at}))
 found = {}
 for name in ("good", "inside", "both", "metadata", "absent"):
     try:
-        with opener.open(f"http://{name}.example.org:8000/", timeout=20) as answer:
+        with opener.open(f"http://{name}.example.org:8000/", timeout=60) as answer:
             found[name] = [answer.status, answer.read().decode()]
     except urllib.error.HTTPError as error:
         found[name] = [error.code, error.read().decode()]

@@ -128,5 +128,5 @@ def test_one_that_does_not_end_is_removed(monkeypatch):
     relay, told = relayed(frame(b"H"), after="time.sleep(60)", line=True)
     start = time.monotonic()
     relay._finish(0.5)
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 30
     assert told == ["removed", "released"]

@@ -77,14 +77,14 @@ def test_out_of_time_also_for_daemons(fallback):
     start = time.monotonic()
     result = fallback.python(source, limits=Limits(wall_s=1))
     assert result.ended == "timeout"
-    assert time.monotonic() - start < 8
+    assert time.monotonic() - start < 30
 
 
 def test_leftovers_end_with_the_program(fallback):
     source = "import os, time\nif os.fork() == 0:\n    os.setsid(); time.sleep(60)\nprint('over')"
     start = time.monotonic()
     assert fallback.python(source).stdout == "over\n"
-    assert time.monotonic() - start < 8
+    assert time.monotonic() - start < 30
 
 
 def test_limits(fallback):

@@ -54,7 +54,7 @@ def test_out_of_time_also_for_children(local):
     start = time.monotonic()
     result = python(local, source, limits=Limits(wall_s=1))
     assert result.ended == "timeout"
-    assert time.monotonic() - start < 6
+    assert time.monotonic() - start < 30
     time.sleep(0.2)
     alive = [pid for pid in result.stdout.split() if Path(f"/proc/{pid}/cmdline").exists()]
     assert not [pid for pid in alive if Path(f"/proc/{pid}/cmdline").read_bytes()]

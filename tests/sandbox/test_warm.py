@@ -522,7 +522,7 @@ def test_a_zygote_that_is_stopped_is_replaced(own, monkeypatch):
     start = time.monotonic()
     result = own.run(job("print(2)", limits=Limits(wall_s=1.0)))
     assert (result.ok, result.stdout) == (True, "2\n")
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 30
     assert worker not in own._all
     assert not Path(f"/proc/{worker._process.pid}").exists()
     with contextlib.suppress(FileNotFoundError):  # dead, if perhaps not buried yet
@@ -591,26 +591,26 @@ def test_more_threads_than_workers(warm):
 
 
 def test_jobs_run_side_by_side(warm):
+    source = "import time; print(time.monotonic()); time.sleep(2); print(time.monotonic())"
     results = []
 
     def one():
-        results.append(warm.run(job("import time; time.sleep(0.8)")).ok)
+        results.append([float(line) for line in warm.run(job(source)).stdout.split()])
 
-    start = time.monotonic()
     threads = [threading.Thread(target=one) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert results == [True, True]
-    assert time.monotonic() - start < 1.5
+    (_, ended), (began, _) = sorted(results)
+    assert began < ended
 
 
 def test_a_long_talk_keeps_nobody_waiting(own):
     talks = [
         own.open(job("open('/proc/self/fd/3'); import time; time.sleep(60)")) for _ in range(2)
     ]
-    assert own.run(job("print(1)", limits=Limits(wall_s=10))).stdout == "1\n"
+    assert own.run(job("print(1)", limits=Limits(wall_s=40))).stdout == "1\n"
     for channel in talks:
         assert channel.close().ended in ("signal", "exit")
     assert own.run(job("print(1)")).stdout == "1\n"
@@ -634,8 +634,8 @@ def test_close_ends_jobs_that_run(image):
     start = time.monotonic()
     sandbox.close()
     for thread in threads:
-        thread.join(10)
-    assert time.monotonic() - start < 5
+        thread.join(60)
+    assert time.monotonic() - start < 20
     assert len(outcomes) == 3
     assert not any(getattr(outcome, "ok", False) for outcome in outcomes)
     with pytest.raises(SandboxError, match="closed"):
@@ -713,7 +713,7 @@ def test_a_supervisor_that_is_killed_leaves_no_process(image, tmp_path):
         alive = [member for worker in workers for member in session(worker)]
         assert len(alive) > 12
         supervisor.kill()
-    over = time.monotonic() + 10
+    over = time.monotonic() + 60
     while left := [p for p in alive if Path(f"/proc/{p}/exe").exists()]:
         assert time.monotonic() < over, left
         time.sleep(0.05)

@@ -80,7 +80,7 @@ def test_ended_while_a_job_runs_its_descriptors_stay_until_the_job_is_through(wo
     worker.kill()
     assert worker._talk.fileno() == held
     result = running.finish()
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 30
     assert not result.ok
     assert not running.clean
     assert worker._talk.fileno() == -1

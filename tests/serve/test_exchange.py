@@ -6,12 +6,12 @@ import json
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.homes import home_at
 from tests.ledger.offers import OTHER, found, said
 from tests.ledger.test_ledger import submit
 
 from earnest.core.canon import canonical, digest, parse
 from earnest.core.errors import RecordError
-from earnest.core.home import Home
 from earnest.core.records import Evidence
 from earnest.core.sign import KeyFolder, fingerprint
 from earnest.ledger.audit import audit
@@ -37,7 +37,7 @@ class User:
     """A user with a home, a key and a ledger of their own."""
 
     def __init__(self, root):
-        self.home = Home(root)
+        self.home = home_at(root)
         self.keys = KeyFolder(self.home.verifier)
         self.trusted = {}
         with Ledger(self.home.ledger, self.keys) as ledger:

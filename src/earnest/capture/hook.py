@@ -301,7 +301,8 @@ def import_later(home: str, earnest: str = "") -> None:
         (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
         (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
     ]
-    command = [earnest] if earnest else [sys.executable, "-m", "earnest"]
+    # An agent's project may not be its user's own: nothing is imported from that folder.
+    command = [earnest] if earnest else [sys.executable, "-P", "-m", "earnest"]
     command += ["capture", "--spooled", "--home", home]
     os.posix_spawnp(command[0], command, os.environ, file_actions=nowhere, setsid=True)
 

@@ -52,6 +52,7 @@ def stated_findings(session: Session) -> list[dict[str, Any]]:
     Raises `CaptureError` where the session can't be read.
     """
     wrote, found = Wrote(), dict[tuple[str, ...], dict[str, Any]]()
+    read_before: dict[str, str] = {}
     handed_in: set[tuple[str, ...]] = set()
     for turn in session.turns():
         if turn.role != "assistant" or turn.copied or turn.problem:
@@ -60,17 +61,20 @@ def stated_findings(session: Session) -> list[dict[str, Any]]:
             wrote.take(call)
             if is_submission(call):
                 handed_in.add(claim_of(call.arguments))
-        for one in _stated(turn, wrote):
+        for one in _stated(turn, wrote, read_before):
             found.pop(claim_of(one), None)
             found[claim_of(one)] = one
     ready = [_with_script(one, wrote) for key, one in found.items() if key not in handed_in]
     return [one for one in ready if one][-MOST:]
 
 
-def _stated(turn: Turn, wrote: Wrote) -> Iterator[dict[str, Any]]:
+def _stated(turn: Turn, wrote: Wrote, before: dict[str, str]) -> Iterator[dict[str, Any]]:
+    """Yield what a turn states. `before`: the files that were read, as they were then."""
     texts = blocks(turn.text, "earnest-finding")
-    if turn.calls:
-        texts += [text for path, text in wrote.files.items() if path.endswith(".finding.json")]
+    for path, text in wrote.files.items() if turn.calls else ():
+        if path.endswith(".finding.json") and before.get(path) != text:
+            before[path] = text
+            texts.append(text)
     for text in texts:
         if len(text) <= _MOST_BYTES:
             value, problem = read(text.encode("utf-8", "replace"))

@@ -158,8 +158,27 @@ class Captured:
     def forget(self) -> None:
         """Remove its content, for good; that it was here stays known, so it does not come back."""
         write_whole(self.folder / _FORGOTTEN, b"")
-        for chunk in self.chunks():
-            chunk.path.unlink()
+        for path in self.folder.iterdir():  # chunks, drafts of them, what was read out of them
+            if path.name not in (_FORGOTTEN, "session.json"):
+                path.unlink()
+
+    @property
+    def upto(self) -> str:
+        """The place up to which it is kept: another one once anything is added; empty: nothing."""
+        found = self.chunks()
+        return found[-1].path.name if found else ""
+
+    def dealt_with(self, use: str) -> bool:
+        """Say whether all that is kept of it was dealt with, for a use."""
+        try:
+            return (self.folder / f"upto-{use}").read_text("utf-8") == self.upto
+        except (OSError, UnicodeDecodeError):
+            return not self.upto
+
+    def deal(self, use: str, upto: str) -> None:
+        """Note up to which place it was dealt with: the one it had before it was read."""
+        if upto and not self.forgotten:
+            write_whole(self.folder / f"upto-{use}", upto.encode())
 
     def counts(self) -> dict[str, Any]:
         """Return its lines, its bytes as they were, and what was redacted, by kind."""

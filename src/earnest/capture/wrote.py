@@ -10,7 +10,9 @@ from earnest.capture.turns import Call
 
 _MOST: Final = 256 << 10
 _MOST_FILES: Final = 400
-_RUNS: Final = re.compile(r"\bpython[\d.]*\s+(?:-\S+\s+)*([\w./~-]+\.py)\b")
+_RUNS: Final = re.compile(
+    r"(?:^|[\s;&|(/`'\"])python[\d.]{0,6}\s{1,20}(?:-\S{1,200}\s{1,20}){0,20}([\w./~-]{1,400}\.py)\b"
+)
 _PYTHON: Final = re.compile(r"\bpython[\d.]{0,6}\s+-\s*<<")
 _INLINE: Final = re.compile(r"\bpython[\d.]{0,6}\s+-c\s+(?:'([^']{1,20000})'|\"([^\"]{1,20000})\")")
 

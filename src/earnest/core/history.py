@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import Field
 
-from earnest.core.messages import Usage
+from earnest.core.messages import Spent
 from earnest.core.records import RECORDS, Hash, Record, Value
 
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
@@ -49,7 +49,7 @@ class ClosedBook(Record):
     style: Style = "plain"
     asked: tuple[Asked, ...] = ()
     why: Annotated[str, Field(max_length=300)] = ""
-    usage: Usage = Usage()
+    usage: Spent = Spent()
 
 
 class Key(Record):

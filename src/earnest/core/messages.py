@@ -29,11 +29,40 @@ class Picture(Value):
     blob: str
 
 
+class Kept(Value):
+    """What a model wants back as it gave it: its answer's blocks, signed thoughts among them.
+
+    `model` names who gave them: they go back to no other.
+    """
+
+    model: str
+    blocks: tuple[Mapping[str, Any], ...]
+
+
+class Tokens(Value):
+    """The very tokens of an answer, where the model runs here: nothing has to be read anew.
+
+    `prompt` and `sampled`: their ids in order, marks of the template and the end mark included.
+    `logprobs`: of each that was sampled, its natural logarithm under the model itself (at
+    temperature 1, nothing cut off). `basis`: the hash of the messages and tools that the prompt
+    was made of. `follows`: whether the prompt begins with the prompt and the answer before it,
+    token by token; True for the first answer of a conversation.
+    """
+
+    model: str
+    basis: str
+    prompt: tuple[int, ...]
+    sampled: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    follows: bool
+
+
 class Message(Value):
     """One message of a conversation; `call` names the tool call that a tool message answers.
 
     `pictures` are shown to models that can see. `stands_for`: turns of the model that a summary
-    took the place of.
+    took the place of. `thoughts`: what a model wrote before
+    its answer, where it says so.
     """
 
     role: Role
@@ -42,14 +71,27 @@ class Message(Value):
     call: str = ""
     pictures: tuple[Picture, ...] = ()
     stands_for: int = 0
+    thoughts: str = ""
+    kept: Kept | None = None
+    tokens: Tokens | None = None
 
 
-class Usage(Value):
-    """Tokens of one completion; None where the model doesn't count."""
+class Spent(Value):
+    """Tokens, and US dollars; None where nobody counts."""
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     cost_usd: float | None = None
+
+
+class Usage(Spent):
+    """What one completion used. Of the `prompt_tokens`: those read from a cache, and put into it.
+
+    None: the model doesn't say.
+    """
+
+    cached_tokens: int | None = None
+    cache_written_tokens: int | None = None
 
 
 class Completion(Value):

@@ -18,14 +18,34 @@ Progress = Callable[[str], None]
 """Takes one line for a person who waits."""
 
 
+Heard = Callable[[str], None]
+"""Takes a model's words as they come. A line in brackets says that an answer begins anew."""
+
+
 class Model(Protocol):
     """Answers messages. `name` goes on every record the model has a part in.
 
-    A model may also have `price`, whose `cost(prompt, completion)` says what so many tokens cost at
-    most, in US dollars.
+    `heard`: who listens while it answers. A model may also have `price`, whose
+    `cost(prompt, completion)` says what so many tokens cost at most, in US dollars.
     """
 
     name: str
+    heard: Heard | None
+
+    @property
+    def sees(self) -> bool:
+        """Whether it is shown pictures."""
+        ...
+
+    @property
+    def priced(self) -> bool:
+        """Whether it says what answers cost; if not, no budget of money can be held."""
+        ...
+
+    @property
+    def window(self) -> int | None:
+        """How many tokens it takes, prompt and answer together; None: not known."""
+        ...
 
     @property
     def speaks(self) -> Style | None:

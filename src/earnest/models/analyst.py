@@ -21,6 +21,7 @@ from earnest.core.claims import sentence
 from earnest.core.errors import ModelError, RecordError
 from earnest.core.known import Settled, read_block, read_lines
 from earnest.core.messages import Completion, Message, Sampling, ToolCall, ToolSpec, Usage
+from earnest.core.protocols import Heard
 from earnest.core.quoted import marked_lines, unquoted
 from earnest.core.records import Claim
 from earnest.models.analyst_pick import MOST, Candidate, pick
@@ -105,6 +106,10 @@ class Analyst:
     """Implements `earnest.core.protocols.Model`. It counts no tokens and costs nothing."""
 
     speaks = None
+    sees = False
+    priced = True
+    window = None
+    heard: Heard | None = None
 
     def __init__(self, most: int = MOST) -> None:
         """`most`: claims a table, at most."""

@@ -6,21 +6,25 @@ from pathlib import Path
 from typing import Final
 
 from earnest.core.errors import UsageError
+from earnest.core.home import Home
 from earnest.core.protocols import Model
 
 FORMS: Final = (
-    "analyst, openai:NAME, http://HOST:PORT/v1#NAME for a compatible server, or, for what is "
-    "asked closed-book, nano or hf:FOLDER"
+    "analyst, anthropic:NAME, openai:NAME, http://HOST:PORT/v1#NAME for a compatible server "
+    "(#NAME?sees where it is to be shown pictures), hf:FOLDER for a checkpoint, or nano, which "
+    "can only be asked closed-book"
 )
 _NANO: Final = Path(__file__).parent / "nano0"
+_SEES: Final = "?sees"
 
 
 def open_model(spec: str) -> Model:
     """Return the model that a specification names. Raises `UsageError`, `LackError`.
 
-    `analyst`: the rule-based baseline; `openai:NAME`: a model of that service, with the key in
-    `OPENAI_API_KEY`; `http://HOST:PORT/v1#NAME`: a model of any compatible server; `nano`:
-    generation 0, and `hf:FOLDER`: a checkpoint's folder, neither of which can call tools.
+    `analyst`: the rule-based baseline; `anthropic:NAME`, `openai:NAME`: a model of that service,
+    with the key in `ANTHROPIC_API_KEY` or `OPENAI_API_KEY`; `http://HOST:PORT/v1#NAME`: a model of
+    any server that is compatible with OpenAI's, `#NAME?sees` where it takes pictures; `nano`:
+    generation 0, which can't call tools; `hf:FOLDER`: a checkpoint's folder.
     """
     if spec == "analyst":
         from earnest.models.analyst import Analyst
@@ -35,13 +39,45 @@ def open_model(spec: str) -> Model:
         if not folder.is_dir():
             raise UsageError(f"there is no folder {folder}", mend="name a checkpoint: hf:FOLDER")
         return LocalModel(folder)
-    if spec.startswith(("openai:", "http://", "https://")):
-        from earnest.models.openai import OpenAIModel
-
-        if spec.startswith("openai:"):
-            return OpenAIModel(spec.removeprefix("openai:"))
-        url, _, name = spec.partition("#")
-        if not name:
-            raise UsageError(f"{spec} names no model", mend=f"add it: {url}#NAME")
-        return OpenAIModel(name, base_url=url)
+    if spec.startswith(("anthropic:", "openai:", "http://", "https://")):
+        return _served(spec)
     raise UsageError(f"no model {spec!r}", mend=f"choose {FORMS}")
+
+
+def _served(spec: str) -> Model:
+    from earnest.models.prices import look_up
+
+    service, _, name = spec.partition(":")
+    known = look_up(spec.removesuffix(_SEES))
+    if service in ("anthropic", "openai") and not name:
+        raise UsageError(f"{spec} names no model", mend=f"add it: {service}:NAME")
+    if service == "anthropic":
+        from earnest.models.anthropic import AnthropicModel
+
+        return AnthropicModel(name, price=known.price, window=known.window)
+    from earnest.models.openai import OpenAIModel
+
+    if service == "openai":
+        return OpenAIModel(name, price=known.price, window=known.window)
+    url, _, name = spec.partition("#")
+    sees, name = name.endswith(_SEES), name.removesuffix(_SEES)
+    if not name:
+        raise UsageError(f"{spec} names no model", mend=f"add it: {url}#NAME")
+    return OpenAIModel(name, base_url=url, sees=sees)
+
+
+def furnish(model: Model, home: Home) -> Model:
+    """Give a model what a home holds for it: the user's own prices, and the pictures' bytes.
+
+    Raises `UsageError` where the prices can't be read.
+    """
+    from earnest.models.anthropic import AnthropicModel
+    from earnest.models.openai import OpenAIModel
+    from earnest.models.prices import look_up
+
+    if isinstance(model, (AnthropicModel, OpenAIModel)):
+        known = look_up(model.name, home.root)
+        model.price = known.price or model.price
+        model.window = known.window or model.window
+        model.blobs = home.blobs
+    return model

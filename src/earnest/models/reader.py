@@ -19,6 +19,7 @@ from earnest.core.claims import sentence
 from earnest.core.errors import ModelError, RecordError
 from earnest.core.known import Settled, read_block, read_lines
 from earnest.core.messages import Completion, Message, Sampling, ToolSpec, Usage
+from earnest.core.protocols import Heard
 from earnest.core.quoted import marked_lines, unquoted
 from earnest.core.records import Claim
 from earnest.models.analyst_scripts import evidence_script, profile_script
@@ -68,6 +69,10 @@ class Reader:
     """Implements `earnest.core.protocols.Model`."""
 
     speaks = None
+    sees = False
+    priced = True
+    window = None
+    heard: Heard | None = None
 
     def __init__(self, seed: int, claims: int = 5, pairs: int = 12) -> None:
         """`claims`: how many it submits at most; `pairs`: how many it looks at, at most."""

@@ -8,6 +8,7 @@ from typing import Any
 from earnest.core.errors import ModelError
 from earnest.core.history import Style
 from earnest.core.messages import Completion, Message, Sampling, ToolCall, ToolSpec, Usage
+from earnest.core.protocols import Heard
 
 Turn = Message | Completion | Callable[[Sequence[Message]], Message]
 """A turn: a message, a whole completion, or a function from the messages so far to a message."""
@@ -30,8 +31,10 @@ class ScriptedModel:
     Which turn it is follows from the messages alone, so a resumed run goes on where it was.
     """
 
+    sees = False
     priced = True
     window: int | None = None
+    heard: Heard | None = None
 
     def __init__(
         self, turns: Sequence[Turn], name: str = "scripted", speaks: Style | None = None

@@ -26,6 +26,7 @@ from earnest.core.sign import KeyFolder, can_sign
 from earnest.tasks.assume import Reading
 
 if TYPE_CHECKING:
+    from earnest.recipes.work import Work
     from earnest.verify.verifier import Verifier
 
 _DIE_WITH_PARENT: Final = 1  # PR_SET_PDEATHSIG
@@ -143,6 +144,14 @@ def seal_bundled(home: Home, names: Sequence[str]) -> list[TableRef]:
     """Split bundled tables, apart. Raises `UsageError`, `LackError`."""
     with new_pool(1) as pool:
         return [one.result() for one in [pool.submit(_seal_bundled, home.root, n) for n in names]]
+
+
+def hand_in(home: Home, run: str, folder: Path, tables: Sequence[str]) -> Work:
+    """Copy a user's folder into a run, without the rows of its tables. Raises `UsageError`."""
+    from earnest.recipes.work import begin_work
+
+    with new_pool(1) as pool:
+        return pool.submit(begin_work, home.root, run, folder, tables).result()
 
 
 def verifier_of(root: Path) -> Verifier:

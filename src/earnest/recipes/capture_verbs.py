@@ -6,20 +6,16 @@ What they say is data: it is printed in one line each, with what does not show w
 from __future__ import annotations
 
 import argparse
-import contextlib
-import stat
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from earnest.core.canon import digest
 from earnest.core.errors import UsageError
 from earnest.core.home import Home
 from earnest.core.protocols import Progress
 from earnest.core.quoted import NOTICE, plain
 from earnest.recipes.answer import Answer
-from earnest.recipes.stated import Handed, hand_in_quietly, told
+from earnest.recipes.stated import Handed, told
 
 if TYPE_CHECKING:
     from earnest.capture.candidates import Candidate
@@ -74,7 +70,7 @@ def _new(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     total: Counter[str] = Counter()
     for took in importer.took:
         total.update(took.redacted)
-    handed = [] if options.dry_run or options.no_submit else _handed_in(home, importer, say)
+    handed, again = _dealt_with(options, home, importer, say)
     lines = sum(took.lines for took in importer.took)
     verb = "would capture" if options.dry_run else "captured"
     words = [f"{verb} {lines:,} lines of {len({took.id for took in importer.took}):,} sessions"]
@@ -87,27 +83,53 @@ def _new(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     words += [
         f"handed in for {one.session}: {one.finding or 'refused: ' + one.problem}" for one in handed
     ]
+    words += [f"run again of {name}: {_counted(each)}" for name, each in again.items()]
     document = _document(
         dry_run=options.dry_run,
         captured=[took.row() for took in importer.took],
         redacted=dict(sorted(total.items())),
         left_out=importer.left_out,
         handed_in=told(handed),
+        reruns=again,
     )
     return 0, document, "\n".join(words)
 
 
-def _handed_in(home: Home, importer: Importer, say: Progress) -> list[Handed]:
-    """Hand in what the sessions of this import stated."""
-    names = dict.fromkeys(took.id for took in importer.took)
-    return hand_in_quietly(home, [importer.store.find(name) for name in names], say)
+def _dealt_with(
+    options: argparse.Namespace, home: Home, importer: Importer, say: Progress
+) -> tuple[list[Handed], dict[str, dict[str, int]]]:
+    """Do what is to be done with sessions that are kept: of this import, and of earlier ones.
+
+    What a session stated is handed in, and its scripts are run again where their table is here.
+    What the user does not want of this import's sessions is not made up for later.
+    """
+    from earnest.recipes.rerun import USE as RERUN
+    from earnest.recipes.rerun import run_again_quietly
+    from earnest.recipes.stated import USE as STATED
+    from earnest.recipes.stated import hand_in_quietly
+
+    if options.dry_run:
+        return [], {}
+    kept, took = importer.store.all(), {one.id for one in importer.took}
+    for use, unwanted in ((STATED, options.no_submit), (RERUN, options.no_rerun)):
+        for one in kept if unwanted else ():
+            if one.id in took:
+                one.deal(use, one.upto)
+    stated = () if options.no_submit else [one for one in kept if not one.dealt_with(STATED)]
+    handed = hand_in_quietly(home, stated, say)
+    again = () if options.no_rerun else [one for one in kept if not one.dealt_with(RERUN)]
+    return handed, run_again_quietly(home, again, say)
 
 
 def _row(one: Captured) -> dict[str, Any]:
     about = one.about
     names = ("format", "path", "session_id", "cwd", "parent", "agent", "model", "member")
     told = {name: str(about.get(name, "")) for name in names}
-    return {"id": one.id, **told, **one.counts(), "forgotten": one.forgotten}
+    from earnest.recipes.rerun import counted
+
+    return {
+        "id": one.id, **told, **one.counts(), "forgotten": one.forgotten, "reruns": counted(one),
+    }  # fmt: skip
 
 
 def _list(options: argparse.Namespace, home: Home, say: Progress) -> Answer:  # noqa: ARG001
@@ -120,6 +142,7 @@ def _list(options: argparse.Namespace, home: Home, say: Progress) -> Answer:  # 
         f"{plain(row['session_id'] or row['path'])}"
         + (f"  (sub-agent of {row['parent']})" if row["parent"] else "")
         + ("  FORGOTTEN" if row["forgotten"] else "")
+        + (f"  (run again: {_counted(row['reruns'])})" if row["reruns"] else "")
         for row in shown
     ]
     left = len(rows) - len(shown)
@@ -132,6 +155,7 @@ def _show(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     from earnest.capture.conduct import conduct
     from earnest.capture.stated import stated_findings
     from earnest.capture.store import Store
+    from earnest.recipes.rerun import tables_of
 
     one = Store(home.root).find(options.session)
     session = one.session()
@@ -141,11 +165,12 @@ def _show(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     stated, signals = stated_findings(session), list(conduct(session.turns()))
     row = _row(one)
     told = [
-        {**candidate.row(), "tables": _named(home, candidate.files, session.cwd)}
+        {**candidate.row(), "tables": tables_of(home, candidate.files, session.cwd)}
         for candidate in found
     ]
     if options.rerun:
-        _run_again(home, found, told, say)
+        _run_again(home, one, found, told, say)
+    _came_out(one, found, told)
     words = [
         f"{row['id']}  {row['format']}  {plain(row['session_id'])}  {plain(row['path'])}",
         f"{row['lines']:,} lines, {row['bytes']:,} bytes; redacted: {_counted(row['redacted'])}",
@@ -175,20 +200,36 @@ def _line(candidate: Candidate, again: Mapping[str, Any] | None) -> str:
 
 
 def _run_again(
-    home: Home, found: Sequence[Candidate], rows: Sequence[dict[str, Any]], say: Progress
+    home: Home,
+    one: Captured,
+    found: Sequence[Candidate],
+    rows: Sequence[dict[str, Any]],
+    say: Progress,
 ) -> None:
-    """Run the scripts again whose table is here; put what came of it into the rows."""
-    from earnest.recipes.rerun import at_hand, rerun
-    from earnest.sandbox.choose import open_sandbox
+    """Run the scripts again whose table is here, whatever came of them before."""
+    from earnest.recipes.rerun import at_hand, jails, keep, name_of, rerun
 
-    wanted = [(one, row, at_hand(one, row["tables"])) for one, row in zip(found, rows, strict=True)]
-    if not any(table for _, _, table in wanted):
+    wanted = {
+        name_of(each, table): (each, table)
+        for each, row in zip(found, rows, strict=True)
+        if (table := at_hand(each, row["tables"]))
+    }
+    if not wanted:
         say("no conclusion has its script and its table at hand")
         return
-    with contextlib.closing(open_sandbox(home.images)) as sandbox:
-        for one, row, table in wanted:
-            if table:
-                row["rerun"] = rerun(home, one, table, sandbox)
+    with jails(home) as sandbox:
+        keep(one, {name: rerun(home, *pair, sandbox) for name, pair in wanted.items()})
+
+
+def _came_out(one: Captured, found: Sequence[Candidate], rows: Sequence[dict[str, Any]]) -> None:
+    """Put what came of their scripts into the rows."""
+    from earnest.recipes.rerun import at_hand, name_of, outcomes
+
+    known = outcomes(one)
+    for each, row in zip(found, rows, strict=True):
+        table = at_hand(each, row["tables"])
+        if table and (told := known.get(name_of(each, table))):
+            row["rerun"] = told
 
 
 def _attempt(signal: Any) -> dict[str, Any]:
@@ -215,35 +256,6 @@ def _read_by(
             say(f"not read: {error}")
             read.append(candidate)
     return read
-
-
-def _named(home: Home, files: Sequence[str], cwd: str) -> list[dict[str, str]]:
-    """Return the registered tables that files are the visible rows of, or have the names of."""
-    from earnest.tasks.registry import Registry, table_name
-
-    registry = Registry(home)
-    found = []
-    for ref in registry.list():
-        visible = registry.visible(ref.table) / f"{ref.name}.csv"
-        by = [
-            "content" if _same(Path(cwd, one), visible, ref.visible) else "name"
-            for one in files
-            if _same(Path(cwd, one), visible, ref.visible) or table_name(Path(one)) == ref.name
-        ]
-        if by:
-            found.append({"name": ref.name, "table": ref.table, "by": min(by)})
-    return found
-
-
-def _same(path: Path, visible: Path, digested: str) -> bool:
-    """Say whether a file holds a table's visible rows; only one of the same size is read."""
-    try:
-        told = path.lstat()
-        if not stat.S_ISREG(told.st_mode) or told.st_size != visible.stat().st_size:
-            return False
-        return digest(path.read_bytes()) == digested
-    except (OSError, ValueError):
-        return False
 
 
 def _conduct(options: argparse.Namespace, home: Home, say: Progress) -> Answer:  # noqa: ARG001

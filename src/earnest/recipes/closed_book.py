@@ -13,7 +13,7 @@ from typing import Any, Final
 from earnest.core.closed_book import graded, heard, questions, settled, unfit
 from earnest.core.errors import LackError, ModelError
 from earnest.core.history import Asked, ClosedBook, Style
-from earnest.core.messages import Message, Sampling, Usage
+from earnest.core.messages import Message, Sampling, Spent, Usage
 from earnest.core.protocols import Model, Progress
 from earnest.core.records import Finding
 
@@ -99,7 +99,7 @@ def _record(
     style: Style,
     asked: tuple[Asked, ...],
     why: str,
-    usage: Usage,
+    usage: Spent,
 ) -> ClosedBook:
     return ClosedBook(
         finding=finding.id,
@@ -112,7 +112,7 @@ def _record(
     )
 
 
-def added(one: Usage, other: Usage) -> Usage:
+def added(one: Spent, other: Spent) -> Usage:
     """Return the sum; what one of them does not count is left out."""
     return Usage(
         prompt_tokens=_sum(one.prompt_tokens, other.prompt_tokens),
@@ -121,7 +121,7 @@ def added(one: Usage, other: Usage) -> Usage:
     )
 
 
-def whole_cost(run: Usage, asked: Usage) -> float | None:
+def whole_cost(run: Spent, asked: Spent) -> float | None:
     """Return what a run and its closed-book questions cost, in US dollars; None: unknown."""
     if asked.prompt_tokens is None:  # nothing was asked
         return run.cost_usd

@@ -40,7 +40,9 @@ class Settings:
         """
         if scope == "project":
             return {"command": "earnest", "args": ["mcp"]}
-        entry: dict[str, Any] = {"command": self.python, "args": ["-m", "earnest", "mcp"]}
+        # -P: an agent starts it in its project's folder, of which nothing is to be imported.
+        arguments = ["-P", "-m", "earnest", "mcp"]
+        entry: dict[str, Any] = {"command": self.python, "args": arguments}
         if self.home is not None:
             entry["env"] = {"EARNEST_HOME": str(self.home)}
         return entry

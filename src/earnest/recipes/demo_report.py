@@ -11,7 +11,7 @@ from earnest.core.claims import sentence
 from earnest.core.home import Home
 from earnest.core.records import WORDS, Decision, Finding, Verdict
 from earnest.core.shown import shown
-from earnest.recipes.figures import COLOURS, Bar, bars, curve
+from earnest.recipes.figures import Bar, bars, curve
 from earnest.recipes.report import cards, effects, spoken, write_page
 
 Pairs = Sequence[tuple[Finding, Verdict]]
@@ -38,7 +38,6 @@ def examples(found: Pairs) -> list[dict[str, Any]]:
                     "word": word,
                     "count": len(pairs),
                     "meaning": _MEANING[word],
-                    "colour": COLOURS[word],
                     "sentence": sentence(finding.claim),
                     "reason": shown(verdict).reason,
                 }

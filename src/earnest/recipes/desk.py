@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from earnest.core.errors import EarnestError, ToolError
+from earnest.core.errors import EarnestError, QuotaError, ToolError
 from earnest.core.home import Home
 from earnest.core.likeness import claim_key
 from earnest.core.protocols import Progress, Sandbox
@@ -200,9 +200,9 @@ class OutsideDesk:
 
     @contextlib.contextmanager
     def _in_turn(self) -> Iterator[None]:
-        """Wait until a script may be tried here: one a core at a time. Raises `ToolError`."""
+        """Wait until a script may be tried here: one a core at a time. Raises `QuotaError`."""
         if not self._trying.acquire(timeout=_BUSY_S):
-            raise ToolError("other scripts are tried here", mend="submit again in a minute")
+            raise QuotaError("other scripts are tried here", mend="submit again in a minute")
         with self._opening:
             self._within += 1
         try:

@@ -10,8 +10,10 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache, reduce
 from pathlib import Path
 
+from earnest.agent.guard import Ask
 from earnest.agent.loop import RunResult, run_agent
 from earnest.agent.replay import logged_calls, logged_findings
+from earnest.core.acts import Policy
 from earnest.core.budget import Budget, Purse
 from earnest.core.canon import canonical, parse
 from earnest.core.columns import read_cells
@@ -27,9 +29,11 @@ from earnest.recipes.closed_book import added, ask
 from earnest.recipes.earlier_notes import earlier_notes
 from earnest.recipes.known import knowledge, told
 from earnest.recipes.network import network
+from earnest.recipes.work import snapshots, words_of, work_of
 from earnest.tasks.registry import Registry
 from earnest.tools.findings import Submitter
 from earnest.tools.kit import close_tools, research_tools
+from earnest.tools.snapshots import Snapped
 from earnest.verify.evidence_batch import near_copies
 from earnest.verify.sameness import by_construction
 from earnest.verify.trivial import definitional
@@ -97,12 +101,14 @@ def explore(
     *,
     budget: Budget | None = None,
     hosts: Sequence[str] = (),
+    policy: Policy = "auto",
+    ask: Ask = lambda _: False,
     stop: Callable[[], bool] = lambda: False,
 ) -> RunResult:
     """Let an agent work on a task, or go on where a killed run was. Nothing is verified yet.
 
     `hosts`: what its code may reach. It is told what the ledger knows where the task was
-    `informed` (`recipes/known.py`).
+    `informed` (`recipes/known.py`). `policy`: what it may do; `ask` asks a person.
     """
     folder = home.runs / run
     _hand_out(home, task, folder / "data")
@@ -124,16 +130,19 @@ def explore(
             net=net,
             findings=knowledge(home, task),
         )
+        taken = snapshots(home, run, log.events)
         try:
             return run_agent(
                 task,
                 model,
-                tools,
+                [Snapped(tool, taken.take) for tool in tools],
                 log,
                 budget,
                 run=run,
-                known=told(home, task),
+                known="\n\n".join(filter(None, (told(home, task), words_of(work_of(home, run))))),
                 progress=progress,
+                policy=policy,
+                ask=ask,
                 stop=stop,
             )
         finally:
@@ -193,12 +202,25 @@ def research(
     budget: Budget | None = None,
     hosts: Sequence[str] = (),
     knows: Model | None = None,
+    policy: Policy = "auto",
+    ask: Ask = lambda _: False,
 ) -> Outcome:
     """Explore, then verify. An interrupted run's findings stay open until it is resumed.
 
     `knows`: the model that is asked closed-book about the findings (default: their author).
     """
-    result = explore(home, run, task, model, sandbox, progress, budget=budget, hosts=hosts)
+    result = explore(
+        home,
+        run,
+        task,
+        model,
+        sandbox,
+        progress,
+        budget=budget,
+        hosts=hosts,
+        policy=policy,
+        ask=ask,
+    )
     if result.status == "stopped":
         raise KeyboardInterrupt
     found = conclude(home, task, result.findings, progress, knows or model)
@@ -215,7 +237,8 @@ def _cost(home: Home, batch: Sequence[Finding]) -> Usage:
 class Begun:
     """What it takes to resume a run. `model` and `sandbox`: as written on the command line.
 
-    `knows`: the model that is asked closed-book, where it is not the author.
+    `knows`: the model that is asked closed-book, where it is not the author. `policy`: what the
+    agent may do.
     """
 
     model: str
@@ -223,6 +246,7 @@ class Begun:
     sandbox: str = "auto"
     hosts: tuple[str, ...] = ()
     knows: str = ""
+    policy: Policy = "auto"
 
 
 def begin(home: Home, run: str, task: Task, with_: Begun) -> None:
@@ -241,5 +265,5 @@ def begun(home: Home, run: str) -> tuple[Task, Begun]:
     task = Task.from_bytes(home.blobs.get(note["task"]), expect=note["task"])
     hosts = tuple(note.get("hosts", ()))
     budget = Budget(**note["budget"])
-    knows = note.get("knows", "")
-    return task, Begun(note["model"], budget, note.get("sandbox", "auto"), hosts, knows)
+    knows, policy = note.get("knows", ""), note.get("policy", "auto")
+    return task, Begun(note["model"], budget, note.get("sandbox", "auto"), hosts, knows, policy)

@@ -1,23 +1,27 @@
 """What agents stated for Earnest in captured sessions goes to the desk, as if they had called it.
 
-A session that began before a table was registered may have seen all of it, and one that does not
-say when it began as well: what such a one finds there is reproduced at most. Of a table that was
-sealed before, the agent's own word counts (`saw_all`).
+A session that began before a table was registered may have seen all of it, and so may one that
+does not say when it began, in which zone of time, or whose sub-agent it is: what such a one finds
+there is reproduced at most. Of a table that was sealed before, the agent's own word counts
+(`saw_all`).
 
 Each stated finding is handed in once, whatever becomes of it; importing its session again does
-nothing. Not covered: a session that had read the table's file before another one that it goes on.
+nothing. How far a session was dealt with is noted with it, so what an import did not come to (it
+was killed, the desk could not be had) the next one does, whether the session has grown or not.
+
+Not covered: a session that had read the table's file before another one that it goes on.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from earnest.core.canon import canonical, digest, parse
-from earnest.core.errors import CaptureError, EarnestError, RecordError, ToolError
+from earnest.core.errors import CaptureError, EarnestError, QuotaError, RecordError, ToolError
 from earnest.core.home import Home, write_whole
 from earnest.core.protocols import Progress
 from earnest.core.quoted import plain
@@ -27,6 +31,9 @@ if TYPE_CHECKING:
     from earnest.capture.store import Captured
     from earnest.capture.turns import Session
     from earnest.recipes.desk import OutsideDesk
+
+USE: Final = "stated"
+"""What a session was dealt with for (`Captured.deal`): what it stated was handed in."""
 
 _HANDED: Final = "handed-in.json"
 _PAUSE_S: Final = 0.2
@@ -45,9 +52,15 @@ class Handed:
 def hand_in(home: Home, sessions: Iterable[Captured], say: Progress) -> list[Handed]:
     """Hand in what sessions stated and has not been handed in; wait for the verdicts.
 
-    Raises `EarnestError` where the desk can't be had: nothing counts as handed in then.
+    Raises `EarnestError` where the desk can't be had: what it did not take stays to be handed in.
     """
-    new = {one.id: (one, found) for one in sessions if (found := _new(one))}
+    new: list[tuple[Captured, str, dict[str, dict[str, Any]]]] = []
+    for one in sessions:
+        upto = one.upto  # it may grow while it is read
+        if found := _new(one):
+            new.append((one, upto, found))
+        else:
+            one.deal(USE, upto)
     if not new:
         return []
     from earnest.recipes.desk import OutsideDesk
@@ -55,9 +68,10 @@ def hand_in(home: Home, sessions: Iterable[Captured], say: Progress) -> list[Han
     desk = OutsideDesk(home, say)
     desk.open()
     try:
-        told = [
-            handed for one, found in new.values() for handed in _of(desk, home, one, found, say)
-        ]
+        told = []
+        for one, upto, found in new:
+            told += _of(desk, home, one, found, say)
+            one.deal(USE, upto)
         _await(home, [one.finding for one in told if one.finding])
     finally:
         desk.close()
@@ -100,12 +114,15 @@ def _of(
     """Hand in a session's findings as one batch."""
     session, told = one.session(), list[Handed]()
     named = f"{session.format}:{session.session_id or one.id}"
+    began = _began(home, session)
     for stated in found.values():
         try:
-            asked = {**stated, **_about(home, session, stated)}
+            asked = {**stated, **_about(home, session, began, stated)}
             made = desk.submit(PRINCIPAL, named, asked)
             told.append(Handed(one.id, finding=made.id))
             say(f"{one.id}: queued {made.id}")
+        except QuotaError:
+            raise  # not yet: it is handed in by a later import
         except ToolError as error:
             problem = plain(f"{error}" + f" ({error.mend})" * bool(error.mend))
             told.append(Handed(one.id, problem=problem))
@@ -115,34 +132,63 @@ def _of(
     return told
 
 
-def _about(home: Home, session: Session, stated: Mapping[str, Any]) -> dict[str, Any]:
+def _about(
+    home: Home, session: Session, began: datetime | None, stated: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return what the desk is told of a submission's author."""
     from earnest.recipes.desk_asked import find_table
     from earnest.tasks.registry import Registry
 
-    saw = stated.get("saw_all") is True
+    registry, saw = Registry(home), stated.get("saw_all") is True
     if isinstance(table := stated.get("table"), str) and table:
-        ref = find_table(Registry(home).list(), table)
-        saw = saw or not _sealed_before(home, ref.table, session)
+        sealed = registry.registered_at(find_table(registry.list(), table).table)
+        saw = saw or began is None or sealed is None or began < sealed
     return {"saw_all": saw, "model": session.model}
 
 
-def _sealed_before(home: Home, table: str, session: Session) -> bool:
-    from earnest.tasks.registry import Registry
+def _began(home: Home, session: Session) -> datetime | None:
+    """Return when a session began, or the one that it is a sub-agent of; None: that is not told.
 
-    sealed, began = Registry(home).registered_at(table), _began(session)
-    return sealed is not None and began is not None and sealed <= began
+    The earliest time that is named: turns that were taken over from before may stand anywhere.
+    """
+    from earnest.capture.store import Captured, Store
 
-
-def _began(session: Session) -> datetime | None:
-    """Return when a session began: the first time that it names."""
-    for turn in session.turns():
+    first: datetime | None = None
+    for one in (session, *_parents(session, lambda name: Captured(Store(home.root).root / name))):
+        if not one.format:
+            return None  # it was not captured
         try:
-            found = datetime.fromisoformat(turn.at)
-        except ValueError:
-            continue
-        return found if found.tzinfo else found.replace(tzinfo=UTC)
-    return None
+            earliest = min((at for turn in one.turns() if (at := _time(turn.at))), default=None)
+        except (CaptureError, _NoZoneError):
+            return None
+        if earliest is None:
+            return None
+        first = min(first or earliest, earliest)
+    return first
+
+
+def _parents(session: Session, find: Callable[[str], Captured]) -> Iterator[Session]:
+    """Yield the sessions that a session worked for, the nearest first."""
+    seen = {session.id}
+    while session.parent and session.parent not in seen:
+        seen.add(session.parent)
+        session = find(session.parent).session()
+        yield session
+
+
+class _NoZoneError(ValueError):
+    """A time without its zone may be hours earlier than it looks."""
+
+
+def _time(text: str) -> datetime | None:
+    """Return the time that a text is; None: it is none. Raises `_NoZoneError`."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if found.tzinfo is None:
+        raise _NoZoneError(text)
+    return found
 
 
 def _await(home: Home, names: list[str]) -> None:

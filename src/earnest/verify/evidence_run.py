@@ -38,9 +38,18 @@ class EvidenceError(Exception):
     """The script did not give what the evidence contract asks for; the message says what."""
 
 
-def run_script(sandbox: Sandbox, script: bytes, data: Path, seed: int) -> dict[str, float]:
-    """Run an evidence script on a folder of tables. Raises `EvidenceError`, `SandboxError`."""
-    return _run(sandbox, evidence_job(script, data, seed, "verify"))
+def run_script(
+    sandbox: Sandbox,
+    script: bytes,
+    data: Path,
+    seed: int,
+    answers: Mapping[str, bytes] | None = None,
+) -> dict[str, float]:
+    """Run an evidence script on a folder of tables, and on the answers that the run recorded.
+
+    Raises `EvidenceError`, `SandboxError`.
+    """
+    return _run(sandbox, evidence_job(script, data, seed, "verify", answers))
 
 
 def _run(sandbox: Sandbox, job: Job) -> dict[str, float]:
@@ -80,8 +89,17 @@ def close(
 class Bench:
     """One finding's script on the workbench: the visible rows, and changed copies of them."""
 
-    def __init__(self, sandbox: Sandbox, script: bytes, visible: Path, finding: Finding) -> None:
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        script: bytes,
+        visible: Path,
+        finding: Finding,
+        answers: Mapping[str, bytes] | None = None,
+    ) -> None:
+        """`answers`: what hosts answered its run, as its script finds it; never changed."""
         self.sandbox, self.script, self.visible, self.finding = sandbox, script, visible, finding
+        self.answers = answers or {}
         self.first: dict[str, float] = {}  # its numbers with the first seed, once it has run
         self.disguises: list[Variant] = []  # changes that were seen to leave its numbers alone
         self.scales: dict[str, float] = {}  # by what they multiply those that have units
@@ -98,9 +116,10 @@ class Bench:
 
     @cached_property
     def labels(self) -> dict[str, dict[str, str]]:
-        """The labels that may be renamed, by column."""
+        """The labels that may be renamed, by column: none that script or answers speak of."""
         claim, design = self.finding.claim, self.finding.table.design
-        return renamings(self.frame, claim, design, self.script)
+        spoken = b"\n".join((self.script, *self.answers.values()))
+        return renamings(self.frame, claim, design, spoken)
 
     @cached_property
     def play(self) -> InPlay:
@@ -123,11 +142,11 @@ class Bench:
 
     def as_handed_out(self, seed: int) -> dict[str, float]:
         """Run on the visible rows as the author saw them."""
-        return run_script(self.sandbox, self.script, self.visible, seed)
+        return run_script(self.sandbox, self.script, self.visible, seed, self.answers)
 
     def under_another_clock(self, seed: int) -> dict[str, float]:
         """Run on the visible rows more than a year later, in another time zone."""
-        job = evidence_job(self.script, self.visible, seed, "verify")
+        job = evidence_job(self.script, self.visible, seed, "verify", self.answers)
         text = Path(evidence_clock.__file__).read_bytes()
         entry = (job.entry[0], _CLOCK, *job.entry[1:])
         return _run(self.sandbox, replace(job, entry=entry, files={**job.files, _CLOCK: text}))
@@ -136,7 +155,7 @@ class Bench:
         """Run on a changed copy of the visible rows."""
         with _folder() as folder:
             self._write(variant, folder / self.file)
-            return run_script(self.sandbox, self.script, folder, seed)
+            return run_script(self.sandbox, self.script, folder, seed, self.answers)
 
     def _write(self, variant: Variant, file: Path) -> None:
         if self._cut is None:

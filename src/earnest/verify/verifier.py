@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from earnest.core.catalogue import Catalogue
 from earnest.core.errors import RecordError, UsageError
+from earnest.core.evidence import recorded_answers
 from earnest.core.protocols import Blobs, LedgerView, Sandbox, Tables
 from earnest.core.records import Check, Finding, Verdict, Word
 from earnest.sandbox.choose import require_isolation
@@ -186,6 +187,7 @@ class Verifier:
     def _honesty(self, finding: Finding, seed: int) -> list[Check]:
         try:
             script = self.blobs.get(finding.evidence.script)
+            answers = recorded_answers(finding.evidence.inputs, self.blobs.get)
         except RecordError as error:
             return [Check(name="script", passed=False, detail=str(error))]
         if finding.claim.formal:
@@ -195,7 +197,7 @@ class Verifier:
                 return list(honesty(Bench(self.sandbox, script, empty, finding), seed))
         claim, design = finding.claim, finding.table.design
         visible = self.tables.visible(finding.table.table)
-        checks = list(honesty(Bench(self.sandbox, script, visible, finding), seed))
+        checks = list(honesty(Bench(self.sandbox, script, visible, finding, answers), seed))
         if claim.given and checks[-1].passed is not False:
             checks.append(check_function(self.sandbox, claim, self._visible(finding), design, seed))
         return checks

@@ -1,0 +1,88 @@
+"""Snapshots of a workspace, and the way back."""
+
+import shutil
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from earnest.core.acts import READ, writes
+from earnest.core.errors import ToolError
+from earnest.core.home import BlobStore
+from earnest.core.messages import Observation, ToolSpec
+from earnest.tools.snapshots import SNAPSHOT, Snapped, Snapshots, read_snapshot, restore
+from earnest.tools.workspace import Workspace
+
+NAMES = st.sampled_from(["a", "b", "d/a", "d/e/b", "c"])
+STATES = st.lists(st.dictionaries(NAMES, st.binary(max_size=3)), min_size=1, max_size=5)
+
+
+def fill(workspace, files):
+    for name in set(workspace.sizes()) - set(files):
+        workspace.remove(name)
+    for name, data in files.items():
+        workspace.write(name, data)
+
+
+@settings(deadline=None, max_examples=25)
+@given(states=STATES)
+def test_each_snapshot_brings_its_files_back(tmp_path_factory, states):
+    folder = tmp_path_factory.mktemp("w")
+    workspace, blobs = Workspace(folder / "w"), BlobStore(folder / "b")
+    snapshots, names = Snapshots(workspace, blobs), []
+    for files in states:
+        fill(workspace, files)
+        names.append(snapshots.take() or snapshots.last)
+        assert snapshots.take() == ""
+    assert Snapshots(workspace, blobs, snapshots.last).take() == ""  # of another process
+    for name, files in zip(names, states, strict=True):
+        restore(workspace, blobs, read_snapshot(blobs, name))
+        assert workspace.contents() == files
+    shutil.rmtree(folder)
+
+
+def test_only_what_changed_is_stored(tmp_path):
+    workspace, blobs = Workspace(tmp_path / "w"), BlobStore(tmp_path / "b")
+    fill(workspace, {f"{number}.txt": b"x%d" % number for number in range(50)})
+    snapshots = Snapshots(workspace, blobs)
+    snapshots.take()
+    before = sum(1 for one in (tmp_path / "b").rglob("*") if one.is_file())
+    workspace.write("7.txt", b"new")
+    snapshots.take()
+    assert sum(1 for one in (tmp_path / "b").rglob("*") if one.is_file()) == before + 2
+
+
+class Tool:
+    repeatable = True
+    spec = ToolSpec(name="tool", description="", parameters={})
+
+    def __init__(self, workspace):
+        self.workspace = workspace
+
+    def acts(self, arguments):
+        return READ if arguments.get("reads") else writes("write")
+
+    def call(self, arguments):
+        if "write" in arguments:
+            self.workspace.write("a.txt", arguments["write"])
+        if arguments.get("fails"):
+            raise ToolError("it went wrong", mend="do otherwise")
+        return Observation(content="done", data={"more": 1})
+
+
+def test_the_call_that_changed_something_names_its_snapshot(tmp_path):
+    workspace, blobs = Workspace(tmp_path / "w"), BlobStore(tmp_path / "b")
+    snapshots = Snapshots(workspace, blobs)
+    tool = Snapped(Tool(workspace), snapshots.take)
+    assert tool.call({}).data == {"more": 1}
+    gave = tool.call({"write": b"1"})
+    assert gave.data == {"more": 1, SNAPSHOT: snapshots.last}
+    assert read_snapshot(blobs, snapshots.last) == {"a.txt": blobs.put(b"1")}
+    with pytest.raises(ToolError):
+        tool.call({"fails": True})
+    gave = tool.call({"write": b"2", "fails": True})
+    assert gave.failed
+    assert gave.content == "it went wrong\ndo otherwise"
+    assert gave.data[SNAPSHOT] == snapshots.last
+    workspace.write("b.txt", b"of someone else")
+    assert tool.call({"reads": True}).data == {"more": 1}  # a reader is not looked at
