@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from earnest.core.errors import ModelError
 from earnest.core.messages import Completion, Message, Sampling, ToolCall, ToolSpec, Usage
+from earnest.core.protocols import Heard
 from earnest.core.quoted import unquoted
 from earnest.evals.answers import UNKNOWN, answered
 from earnest.evals.uplift_worlds import mark
@@ -88,7 +89,10 @@ class Careful:
 
     name = "careful"
     speaks = None
+    sees = False
     priced = True
+    window: int | None = None
+    heard: Heard | None = None
 
     def generate(
         self,
@@ -180,7 +184,10 @@ class Guesser:
 
     name = "guesser"
     speaks = None
+    sees = False
     priced = True
+    window: int | None = None
+    heard: Heard | None = None
 
     def generate(
         self, messages: Sequence[Message], tools: Sequence[ToolSpec], sampling: Sampling
