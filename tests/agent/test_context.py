@@ -251,3 +251,11 @@ def test_a_scripted_model_goes_on_through_a_summary(task: Task, tmp_path: Path) 
     assert (result.status, result.steps, result.final) == ("done", 21, "over")
     assert [one["turn"] for one in tool.made] == list(range(20))
     assert compacted(path)
+
+
+def test_an_opening_that_fills_the_window_by_itself_is_the_model_s_to_refuse(
+    task: Task, tmp_path: Path
+) -> None:
+    result, path = go(task, tmp_path, Talker(script([[10]])), window=64)
+    assert result.status == "done"
+    assert "compact" not in [event.kind for event in read_events(path)][:4]
