@@ -151,14 +151,8 @@ def _add_bench(verbs: Any) -> None:
     verb.add_argument(
         "name",
         choices=(
-            "sandbox",
-            "grader",
-            "ledger",
-            "verify",
-            "honesty",
-            "discoveries",
-            "shared",
-            "search",
+            *("sandbox", "grader", "ledger", "verify", "honesty", "discoveries", "shared"),
+            *("search", "agent"),
         ),
     )
     verb.add_argument(
