@@ -10,6 +10,7 @@ from earnest.core.events import Event
 from earnest.core.messages import Observation, ToolCall
 from earnest.core.protocols import Blobs, Findings, Sandbox, Tool
 from earnest.core.records import Finding
+from earnest.tools.answers import no_answers, of_run
 from earnest.tools.counted import Counted
 from earnest.tools.files import EditTool, Files, ReadTool, WriteTool
 from earnest.tools.find import GlobTool, GrepTool
@@ -53,6 +54,7 @@ def research_tools(
     spent = purse or no_limit()
     own = Workspace(workspace, spent)
     files, counted = Files(own, data), Counted(sandbox, spent)
+    answers = of_run(files, net.recorded) if net else no_answers
     reach: list[Tool] = [HttpTool(net, files)] if net else []
     known: list[Tool] = [SearchFindings(findings), GetFinding(findings)] if findings else []
     return [
@@ -65,7 +67,7 @@ def research_tools(
         GrepTool(files, counted, data),
         SearchTool(files, past, earlier_notes, findings),
         NotesTool(own),
-        SubmitFinding(submitter, counted, blobs, data, earlier),
+        SubmitFinding(submitter, counted, blobs, data, earlier, answers),
         *reach,
         *known,
     ]
