@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 from earnest.core.budget import Purse
@@ -19,6 +20,7 @@ from earnest.tools.http import HttpTool
 from earnest.tools.ledger import GetFinding, SearchFindings
 from earnest.tools.network import Network
 from earnest.tools.notes import NotesTool
+from earnest.tools.pictures import picture
 from earnest.tools.python import PythonTool
 from earnest.tools.search import EarlierNotes, SearchTool
 from earnest.tools.shell import ShellTool
@@ -60,7 +62,7 @@ def research_tools(
     return [
         PythonTool(sandbox, own, data, blobs, cells, net=net),
         ShellTool(counted, own, data, blobs, net=net),
-        ReadTool(files),
+        ReadTool(files, partial(picture, blobs=blobs, sandbox=counted)),
         WriteTool(files),
         EditTool(files),
         GlobTool(files),
