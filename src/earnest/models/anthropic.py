@@ -88,7 +88,7 @@ class AnthropicModel:
             raise ModelError(
                 f"{self.name} takes no temperature", mend="leave the temperature to the model"
             )
-        client = self._connected()
+        client = self.connect()
         body = self._body(messages, tools, sampling)
         listener, counted = Listener(self.heard), Counted()
         blocks: list[dict[str, Any]] = []
@@ -143,19 +143,19 @@ class AnthropicModel:
                 mend="check that the base URL is that of a messages API",
             ) from error
 
-    def _connected(self) -> Anthropic:
+    def connect(self) -> Anthropic:
         """Return the client, made on first use. Raises `LackError`."""
         if self._client is not None:
             return self._client
+        key = os.environ.get(KEY, "")
+        if not key:
+            raise LackError(f"no key for {self.name}", mend=f"export {KEY}=… (your API key)")
         try:
             from anthropic import Anthropic
         except ImportError as error:
             raise LackError(
                 "this model needs Anthropic's SDK", mend="pip install 'earnest[anthropic]'"
             ) from error
-        key = os.environ.get(KEY, "")
-        if not key:
-            raise LackError(f"no key for {self.name}", mend=f"export {KEY}=… (your API key)")
         self._client = Anthropic(
             api_key=key, base_url=self.base_url, timeout=self.timeout_s, max_retries=0
         )

@@ -25,15 +25,17 @@ if TYPE_CHECKING:
 def run(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     """`run PROMPT --data FILE`."""
     from earnest.core.budget import Budget
-    from earnest.models.choose import open_model
+    from earnest.models.choose import furnish, open_model
     from earnest.recipes import apart, research
     from earnest.recipes.known import KNEW, informed
+    from earnest.recipes.model_budget import held
 
     if not options.data and not options.bundled:
         raise UsageError("no table to look at", mend="name one: --data FILE (or --bundled NAME)")
-    model = open_model(options.model)
+    model = furnish(open_model(options.model), home)
     if options.closed_book:
         open_model(options.closed_book)
+    budget = held(model, Budget(steps=options.steps, wall_s=60 * options.minutes), say)
     refs = sealed(options, home, options.data, say)
     bundled = apart.seal_bundled(home, options.bundled)
     said(home, bundled, say, "as catalogued")
@@ -44,7 +46,6 @@ def run(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
         say(f"known of it: {len(task.metadata[KNEW].split())} findings")
     name = research.new_run()
     say(f"run {name} (if interrupted: earnest resume {name})")
-    budget = Budget(steps=options.steps, wall_s=60 * options.minutes)
     hosts, knows = tuple(options.allow), options.closed_book
     how = research.Begun(options.model, budget, options.sandbox, hosts, knows)
     research.begin(home, name, task, how)
@@ -53,22 +54,22 @@ def run(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
 
 def resume(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     """`resume RUN`."""
-    from earnest.models.choose import open_model
+    from earnest.models.choose import furnish, open_model
     from earnest.recipes import research
 
     task, how = research.begun(home, options.run)
-    return _researched(home, options.run, task, open_model(how.model), how, say)
+    return _researched(home, options.run, task, furnish(open_model(how.model), home), how, say)
 
 
 def _researched(
     home: Home, run: str, task: Task, model: Model, how: Begun, say: Progress
 ) -> Answer:
     """Do a run, or what is left of it, in the sandbox it was begun with."""
-    from earnest.models.choose import open_model
+    from earnest.models.choose import furnish, open_model
     from earnest.recipes import research
     from earnest.sandbox.choose import open_sandbox
 
-    knows = open_model(how.knows) if how.knows else None
+    knows = furnish(open_model(how.knows), home) if how.knows else None
     with contextlib.closing(open_sandbox(home.images, prefer=how.sandbox)) as sandbox:
         if warning := getattr(sandbox, "gives_up", ""):
             say(f"{sandbox.name}: {warning}")
