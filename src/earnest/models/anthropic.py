@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
-from earnest.core.errors import LackError, ModelError
+from earnest.core.canon import canonical
+from earnest.core.errors import LackError, ModelError, RecordError
 from earnest.core.history import Style
 from earnest.core.messages import Completion, Kept, Message, Sampling, ToolSpec, Usage
 from earnest.core.protocols import Blobs, Heard
@@ -183,13 +184,22 @@ class AnthropicModel:
             content=made.text,
             calls=calls,
             thoughts=made.thoughts,
-            kept=Kept(model=self.name, blocks=tuple(made.sendable())) if blocks else None,
+            kept=self._kept(made),
         )
         return Completion(
             message=message,
             usage=self._usage(counted),
             stop="length" if cut else "calls" if calls else "end",
         )
+
+    def _kept(self, made: Blocks) -> Kept | None:
+        """Return what goes back to the model as it gave it; None: a record can't hold it."""
+        blocks = made.sendable()
+        try:
+            canonical(blocks)
+        except RecordError:
+            return None
+        return Kept(model=self.name, blocks=tuple(blocks)) if blocks else None
 
     def _usage(self, counted: Counted) -> Usage:
         prompt = counted.fresh + counted.cached + counted.written
