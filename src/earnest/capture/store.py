@@ -29,6 +29,7 @@ from earnest.core.home import write_whole
 
 _CHUNK: Final = re.compile(r"(\d{6})-(\d{16})-(\d{16})\.gz")
 _FORGOTTEN: Final = "forgotten"
+_WAITS: Final = "waits"
 VERSION: Final = 1
 SKIPPED: Final = b" "
 """What stands in a chunk for a line that was blank."""
@@ -104,6 +105,20 @@ class Captured:
     def forgotten(self) -> bool:
         """Whether its content was removed on purpose: then nothing more is kept of it."""
         return (self.folder / _FORGOTTEN).exists()
+
+    @property
+    def waits(self) -> bool:
+        """Whether what its session stated is still to be handed in."""
+        return (self.folder / _WAITS).exists()
+
+    def wait(self) -> None:
+        """Note so, before lines are added: whoever adds them may be killed before handing in."""
+        if not self.waits:
+            write_whole(self.folder / _WAITS, b"")
+
+    def wait_no_more(self) -> None:
+        """Note that all that its session has stated so far was handed in."""
+        (self.folder / _WAITS).unlink(missing_ok=True)
 
     def describe(self, **about: str) -> None:
         """Keep what is known of it, besides what was known before."""

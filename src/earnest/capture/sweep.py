@@ -77,14 +77,14 @@ def files(root: Path, endings: tuple[str, ...] = ENDINGS) -> Iterator[Path]:
 class Importer:
     """Imports into one home. Raises `LackError` where nothing here can redact."""
 
-    def __init__(self, home: Path, *, dry: bool = False) -> None:
-        """`dry`: only say what would be captured."""
+    def __init__(self, home: Path, *, dry: bool = False, hands_in: bool = False) -> None:
+        """`dry`: only say what would be captured. `hands_in`: note what waits to be handed in."""
         if importlib.util.find_spec("kingfisher_sdk") is None:
             raise LackError(
                 "transcripts are kept only with their secrets taken out, and nothing here can",
                 mend="pip install 'earnest[capture]'",
             )
-        self.home, self.dry = home, dry
+        self.home, self.dry, self.hands_in = home, dry, hands_in
         self.store = Store(home)
         self.took: list[Took] = []
         self.left_out: list[str] = []
@@ -212,6 +212,8 @@ class Importer:
         with part.path.open("rb") as file:
             file.seek(start - part.base)
             data = file.read(stop - start)
+        if self.hands_in:
+            captured.wait()
         before = [one for one in captured.chunks() if one.gen == part.gen]
         if before and before[-1].head().get("ended") is False and data.startswith(b"\n"):
             data = data[1:]
@@ -266,6 +268,8 @@ class Importer:
                 pass
         else:
             captured.describe(path=str(path), member=member, format=form, **told)
+            if self.hands_in:
+                captured.wait()
             captured.add(gen, 0, size, fresh, head)
         took.lines = head["lines"]
         took.redacted.update(head["redacted"])

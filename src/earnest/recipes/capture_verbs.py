@@ -63,7 +63,8 @@ def _new(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     form = "" if options.format == "auto" else options.format
     if form and not is_format(form):
         raise UsageError(f"no format {form!r}", mend="earnest capture --help lists them")
-    importer = Importer(home.root, dry=options.dry_run)
+    submits = not (options.dry_run or options.no_submit)
+    importer = Importer(home.root, dry=options.dry_run, hands_in=submits)
     if options.source:
         for path in options.source:
             importer.named(path, form, say)
@@ -74,7 +75,7 @@ def _new(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     total: Counter[str] = Counter()
     for took in importer.took:
         total.update(took.redacted)
-    handed = [] if options.dry_run or options.no_submit else _handed_in(home, importer, say)
+    handed = _handed_in(home, importer, say) if submits else []
     lines = sum(took.lines for took in importer.took)
     verb = "would capture" if options.dry_run else "captured"
     words = [f"{verb} {lines:,} lines of {len({took.id for took in importer.took}):,} sessions"]
@@ -98,9 +99,8 @@ def _new(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
 
 
 def _handed_in(home: Home, importer: Importer, say: Progress) -> list[Handed]:
-    """Hand in what the sessions of this import stated."""
-    names = dict.fromkeys(took.id for took in importer.took)
-    return hand_in_quietly(home, [importer.store.find(name) for name in names], say)
+    """Hand in what sessions stated: those of this import, and what an earlier one left behind."""
+    return hand_in_quietly(home, [one for one in importer.store.all() if one.waits], say)
 
 
 def _row(one: Captured) -> dict[str, Any]:

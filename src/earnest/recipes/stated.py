@@ -5,7 +5,10 @@ say when it began as well: what such a one finds there is reproduced at most. Of
 sealed before, the agent's own word counts (`saw_all`).
 
 Each stated finding is handed in once, whatever becomes of it; importing its session again does
-nothing. Not covered: a session that had read the table's file before another one that it goes on.
+nothing. What could not be handed in, or was not before its import was killed, waits for
+the next.
+
+Not covered: a session that had read the table's file before another one that it goes on.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from earnest.core.quoted import plain
 from earnest.recipes.research import PRINCIPAL
 
 if TYPE_CHECKING:
-    from earnest.capture.store import Captured
+    from earnest.capture.store import Captured, Chunk
     from earnest.capture.turns import Session
     from earnest.recipes.desk import OutsideDesk
 
@@ -47,21 +50,45 @@ def hand_in(home: Home, sessions: Iterable[Captured], say: Progress) -> list[Han
 
     Raises `EarnestError` where the desk can't be had: nothing counts as handed in then.
     """
-    new = {one.id: (one, found) for one in sessions if (found := _new(one))}
-    if not new:
+    waiting = [one for one in sessions if _stated_more(one)]
+    if not waiting:
         return []
     from earnest.recipes.desk import OutsideDesk
 
     desk = OutsideDesk(home, say)
     desk.open()
     try:
-        told = [
-            handed for one, found in new.values() for handed in _of(desk, home, one, found, say)
-        ]
+        told = [handed for one in waiting for handed in _handed(desk, home, one, say)]
         _await(home, [one.finding for one in told if one.finding])
     finally:
         desk.close()
     return told
+
+
+def _stated_more(one: Captured) -> bool:
+    """Say whether a session stated what was not handed in; where it did not, it waits no more."""
+    kept = one.chunks()
+    if _new(one):
+        return True
+    _done_with(one, kept)
+    return False
+
+
+def _handed(desk: OutsideDesk, home: Home, one: Captured, say: Progress) -> list[Handed]:
+    """Hand in what is new of a session, by one process at a time: each finding once."""
+    from earnest.recipes.desk_batches import locked
+
+    with locked(one.folder / "handing-in.lock"):
+        kept, found = one.chunks(), _new(one)
+        told = _of(desk, home, one, found, say) if found else []
+        _done_with(one, kept)
+    return told
+
+
+def _done_with(one: Captured, kept: list[Chunk]) -> None:
+    """Note that nothing waits, unless more was kept while what there was then was read."""
+    if one.chunks() == kept:
+        one.wait_no_more()
 
 
 def _noted(one: Captured) -> list[str]:
