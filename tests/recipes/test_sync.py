@@ -170,6 +170,10 @@ def test_what_was_pulled_is_imported_and_marked_wherever_it_is_shown(world, pull
             assert "rm -rf" not in line or line.startswith("| ")
         assert "imported" in text
     assert pulled("findings", "list")["findings"] == []
+    stats = pulled("ledger", "stats")
+    assert stats["imports"] == {"ann": 2}
+    assert not any(stats["findings"].values())
+    assert "2 of ann" in pulled.say("ledger", "stats")
     assert {row["trust"] for row in pulled("findings", "search", "ships")["imports"]} == {
         "imported"
     }
