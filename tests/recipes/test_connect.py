@@ -88,7 +88,8 @@ def test_what_claude_code_reads_of_it(base, capsys):
     server = config["mcpServers"].pop("earnest")
     assert config == CLAUDE
     assert server["env"] == {"EARNEST_HOME": str(base / "data of mine")}
-    asked = [server["command"], *server["args"][:-1], "--version"]
+    assert server["args"] == ["-P", "-m", "earnest", "mcp", "--principal", "claude-code"]
+    asked = [server["command"], *server["args"][:3], "--version"]
     assert "earnest" in subprocess.run(asked, capture_output=True, text=True, check=True).stdout
     found = json.loads((base / ".claude/settings.json").read_text())
     assert found["permissions"] == SETTINGS["permissions"]
@@ -124,7 +125,7 @@ def test_a_project_names_no_ones_paths(base, capsys):
     server = tomllib.loads((base / ".codex/config.toml").read_text())["mcp_servers"]
     assert server == {
         "other": {"command": "npx"},
-        "earnest": {"command": "earnest", "args": ["mcp"]},
+        "earnest": {"command": "earnest", "args": ["mcp", "--principal", "codex"]},
     }
 
 

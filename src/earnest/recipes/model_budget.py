@@ -22,7 +22,8 @@ def held(model: Model, budget: Budget, say: Progress) -> Budget:
     if budget.cost_usd is not None:
         raise UsageError(
             f"the price of {model.name} is not known, so a budget of money can't be held",
-            mend="cap tokens instead (--tokens N), or put its price into prices.json in the home folder: "
+            mend="cap tokens instead (--tokens N), or put its price into prices.json in the home "
+            "folder: "
             f'{{"models": {{"{model.name}": {{"in": 2, "out": 10}}}}}} (US dollars for a million '
             "tokens)",
         )
