@@ -211,6 +211,15 @@ def test_what_is_said_of_a_session_is_redacted_and_short(home, importer, path, r
     assert len(one.about["agent"]) <= 1000
 
 
+def test_a_name_that_would_steer_a_terminal_is_written_out(home, importer, root, line):
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "a\x1b[2J.jsonl").write_text(line(0, "one") + "\n")
+    told = []
+    importer().sweep([root], told.append)
+    assert "a\\u{1b}[2J.jsonl" in "".join(told)
+    assert "\x1b" not in "".join(told)
+
+
 def test_without_a_detector_nothing_is_kept(home, monkeypatch):
     monkeypatch.setattr(sweep.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(LackError, match="secrets") as caught:

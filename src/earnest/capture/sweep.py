@@ -29,6 +29,7 @@ from earnest.capture.spool import Part, Spooled, importing, spooled, whole_lines
 from earnest.capture.store import Captured, Store, wrapped
 from earnest.core.errors import CaptureError, EarnestError, LackError
 from earnest.core.protocols import Progress
+from earnest.core.quoted import plain
 
 _BATCH: Final = 16 << 20
 _STEP: Final = 64 << 20
@@ -314,7 +315,7 @@ class Importer:
 
     def _done(self, took: Took, progress: Progress) -> None:
         self.took.append(took)
-        progress(f"captured {took.lines:,} lines of {took.path}")
+        progress(f"captured {took.lines:,} lines of {plain(took.path)}")
 
 
 def forget(home: Path, one: Captured) -> None:
