@@ -266,3 +266,16 @@ def test_no_worker_imports_what_lies_where_a_command_is_typed(trap, tmp_path):
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert not sprung.exists()
+
+
+def test_what_is_not_installed_is_said(base, capsys, monkeypatch):
+    find = connect_verbs.importlib.util.find_spec
+    monkeypatch.setattr(
+        connect_verbs.importlib.util,
+        "find_spec",
+        lambda name, *more: None if name in ("mcp", "kingfisher_sdk") else find(name, *more),
+    )
+    assert main(["connect", "cursor", "--yes"]) == 0
+    said = capsys.readouterr().out
+    assert "earnest[mcp]" in said
+    assert "earnest[capture]" in said

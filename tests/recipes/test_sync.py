@@ -486,3 +486,15 @@ def test_an_import_can_be_withdrawn_here(world, pulled):
         world.found[1].id: True,
     }
     clean(pulled.home)
+
+
+def test_the_first_sync_makes_the_folder_though_there_is_nothing_to_offer(home, tmp_path, capsys):
+    command = ["ledger", "sync", str(tmp_path / "a" / "share"), "--home", str(home.root)]
+    assert main([*command, "--pull"]) == 2
+    assert "sync FOLDER --push makes one" in capsys.readouterr().err
+    assert main(command) == 0
+    assert (tmp_path / "a" / "share").is_dir()
+    assert main([*command, "--pull"]) == 0
+    (tmp_path / "file").write_text("")
+    assert main(["ledger", "sync", str(tmp_path / "file" / "x"), "--home", str(home.root)]) == 2
+    assert "can't make" in capsys.readouterr().err
