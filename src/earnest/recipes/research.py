@@ -7,12 +7,14 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache, reduce
+from functools import lru_cache, partial, reduce
 from pathlib import Path
 
+from earnest.agent.guard import Ask
 from earnest.agent.loop import RunResult, run_agent
-from earnest.agent.replay import logged_calls, logged_findings
-from earnest.core.budget import Budget
+from earnest.agent.replay import logged_used
+from earnest.core.acts import Policy
+from earnest.core.budget import Budget, Purse
 from earnest.core.canon import canonical, parse
 from earnest.core.columns import read_cells
 from earnest.core.errors import UsageError
@@ -21,16 +23,18 @@ from earnest.core.home import Home, write_whole
 from earnest.core.messages import Usage
 from earnest.core.protocols import Model, Progress, Sandbox
 from earnest.core.records import Author, Exposure, Finding, TableRef, Task, Verdict
+from earnest.core.running import RUN_FILE, at_work
 from earnest.ledger.ledger import Ledger
 from earnest.recipes import apart
 from earnest.recipes.closed_book import added, ask
 from earnest.recipes.known import knowledge, told
 from earnest.recipes.network import network
-from earnest.recipes.work import snapshots, words_of, work_of
+from earnest.recipes.outfit import Terms, earlier, equipped
+from earnest.recipes.work import notes_of, words_of, work_of
 from earnest.tasks.registry import Registry
 from earnest.tools.findings import Submitter
-from earnest.tools.kit import close_tools, research_tools
-from earnest.tools.snapshots import Snapped
+from earnest.tools.kit import research_tools
+from earnest.tools.mcp_servers import Server
 from earnest.verify.evidence_batch import near_copies
 from earnest.verify.sameness import by_construction
 from earnest.verify.trivial import definitional
@@ -98,44 +102,51 @@ def explore(
     *,
     budget: Budget | None = None,
     hosts: Sequence[str] = (),
+    policy: Policy = "auto",
+    ask: Ask = lambda _: False,
     stop: Callable[[], bool] = lambda: False,
+    servers: Sequence[Server] = (),
 ) -> RunResult:
     """Let an agent work on a task, or go on where a killed run was. Nothing is verified yet.
 
     `hosts`: what its code may reach. It is told what the ledger knows where the task was
-    `informed` (`recipes/known.py`).
+    `informed` (`recipes/known.py`). `policy`: what it may do; `ask` asks a person. `servers`: the
+    MCP servers that it may use.
     """
     folder = home.runs / run
     _hand_out(home, task, folder / "data")
     author = Author(principal=PRINCIPAL, model=model.name)
     saw = exposure(task, model.name, sandbox)
+    known = (told(home, task), words_of(work_of(home, run)))
     with EventLog(folder / "events.jsonl") as log, network(home, run, hosts) as net:
-        tools = research_tools(
+        purse = Purse(budget or Budget(), logged_used(log.events))
+        make = partial(
+            research_tools,
             Submitter(task, run, author, saw),
             sandbox,
             home.blobs,
             data=folder / "data",
             workspace=folder / "workspace",
-            earlier=logged_findings(log.events),
-            cells=logged_calls(log.events, "python"),
+            earlier=earlier(home, run, log.events),
             net=net,
             findings=knowledge(home, task),
         )
-        taken = snapshots(home, run, log.events)
-        try:
+        terms = Terms(purse, policy, ask, stop, servers)
+        with equipped(home, run, task, model, log, make, terms, progress, known[0]) as tools:
             return run_agent(
                 task,
                 model,
-                [Snapped(tool, taken.take) for tool in tools],
+                tools,
                 log,
-                budget,
+                purse=purse,
                 run=run,
-                known="\n\n".join(filter(None, (told(home, task), words_of(work_of(home, run))))),
+                known="\n\n".join(filter(None, known)),
+                notes=partial(notes_of, home, run),
                 progress=progress,
+                policy=policy,
+                ask=ask,
                 stop=stop,
             )
-        finally:
-            close_tools(tools)
 
 
 def to_test(home: Home, batch: Sequence[Finding]) -> list[str]:
@@ -191,15 +202,31 @@ def research(
     budget: Budget | None = None,
     hosts: Sequence[str] = (),
     knows: Model | None = None,
+    policy: Policy = "auto",
+    ask: Ask = lambda _: False,
+    servers: Sequence[Server] = (),
 ) -> Outcome:
     """Explore, then verify. An interrupted run's findings stay open until it is resumed.
 
     `knows`: the model that is asked closed-book about the findings (default: their author).
     """
-    result = explore(home, run, task, model, sandbox, progress, budget=budget, hosts=hosts)
-    if result.status == "stopped":
-        raise KeyboardInterrupt
-    found = conclude(home, task, result.findings, progress, knows or model)
+    with at_work(home.runs / run / RUN_FILE, "run", run=run):
+        result = explore(
+            home,
+            run,
+            task,
+            model,
+            sandbox,
+            progress,
+            budget=budget,
+            hosts=hosts,
+            policy=policy,
+            ask=ask,
+            servers=servers,
+        )
+        if result.status == "stopped":
+            raise KeyboardInterrupt
+        found = conclude(home, task, result.findings, progress, knows or model)
     return Outcome(run, result, found, _cost(home, result.findings))
 
 
@@ -213,7 +240,8 @@ def _cost(home: Home, batch: Sequence[Finding]) -> Usage:
 class Begun:
     """What it takes to resume a run. `model` and `sandbox`: as written on the command line.
 
-    `knows`: the model that is asked closed-book, where it is not the author.
+    `knows`: the model that is asked closed-book, where it is not the author. `mcp`: a file of MCP
+    servers.
     """
 
     model: str
@@ -221,6 +249,7 @@ class Begun:
     sandbox: str = "auto"
     hosts: tuple[str, ...] = ()
     knows: str = ""
+    mcp: str = ""
 
 
 def begin(home: Home, run: str, task: Task, with_: Begun) -> None:
@@ -239,5 +268,6 @@ def begun(home: Home, run: str) -> tuple[Task, Begun]:
     task = Task.from_bytes(home.blobs.get(note["task"]), expect=note["task"])
     hosts = tuple(note.get("hosts", ()))
     budget = Budget(**note["budget"])
-    knows = note.get("knows", "")
-    return task, Begun(note["model"], budget, note.get("sandbox", "auto"), hosts, knows)
+    knows, mcp = note.get("knows", ""), note.get("mcp", "")
+    sandbox = note.get("sandbox", "auto")
+    return task, Begun(note["model"], budget, sandbox, hosts, knows, mcp=mcp)

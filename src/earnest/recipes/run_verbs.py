@@ -29,6 +29,7 @@ def run(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     from earnest.models.choose import open_model
     from earnest.recipes import apart, research
     from earnest.recipes.known import KNEW, informed
+    from earnest.recipes.outfit import configured
 
     if not options.data and not options.bundled and not options.work:
         raise UsageError(
@@ -51,7 +52,9 @@ def run(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     say(f"run {name} (if interrupted: earnest resume {name})")
     budget = Budget(steps=options.steps, wall_s=60 * options.minutes)
     hosts, knows = tuple(options.allow), options.closed_book
-    how = research.Begun(options.model, budget, options.sandbox, hosts, knows)
+    mcp = str(options.mcp.absolute()) if options.mcp else ""
+    how = research.Begun(options.model, budget, options.sandbox, hosts, knows, mcp=mcp)
+    configured(home, how.mcp)
     research.begin(home, name, task, how)
     return _researched(home, name, task, model, how, say)
 
@@ -81,6 +84,7 @@ def _researched(
     """Do a run, or what is left of it, in the sandbox it was begun with."""
     from earnest.models.choose import open_model
     from earnest.recipes import research
+    from earnest.recipes.outfit import configured
     from earnest.sandbox.choose import open_sandbox
 
     knows = open_model(how.knows) if how.knows else None
@@ -88,7 +92,16 @@ def _researched(
         if warning := getattr(sandbox, "gives_up", ""):
             say(f"{sandbox.name}: {warning}")
         outcome = research.research(
-            home, run, task, model, sandbox, say, budget=how.budget, hosts=how.hosts, knows=knows
+            home,
+            run,
+            task,
+            model,
+            sandbox,
+            say,
+            budget=how.budget,
+            hosts=how.hosts,
+            knows=knows,
+            servers=configured(home, how.mcp),
         )
     return _told(home, task, outcome)
 

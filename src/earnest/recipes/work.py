@@ -166,6 +166,14 @@ def words_of(work: Work) -> str:
     )
 
 
+def notes_of(home: Home, run: str) -> str:
+    """Return the agent's own notes as they are now, for an agent that reads them again."""
+    workspace = Workspace(home.runs / run / "workspace")
+    there = workspace.sizes()
+    told = [(name, workspace.read(name)) for name in OWN if name in there]
+    return "\n".join(f"{name}:\n{data.decode('utf-8', 'replace')}" for name, data in told)
+
+
 def opening_words(home: Home, run: str, work: Work) -> list[str]:
     """Return what a person is told as a run begins, what was left out included."""
     count = len(read_snapshot(home.blobs, work.handed))
