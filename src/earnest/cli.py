@@ -151,7 +151,10 @@ def _add_bench(verbs: Any) -> None:
     verb = verbs.add_parser("bench", help="measure something beside its peers, in one run")
     verb.add_argument(
         "name",
-        choices=("sandbox", "grader", "ledger", "verify", "honesty", "discoveries", "shared"),
+        choices=(
+            *("sandbox", "grader", "ledger", "verify", "honesty", "discoveries", "shared"),
+            "agent",
+        ),
     )
     verb.add_argument(
         "--seconds",

@@ -6,8 +6,7 @@ from earnest.core.canon import digest
 from earnest.core.records import TableRef, Task
 
 
-@pytest.fixture
-def task() -> Task:
+def made_task() -> Task:
     ref = TableRef(
         name="t",
         table=digest(b"t"),
@@ -17,3 +16,8 @@ def task() -> Task:
         columns=("a", "b"),
     )
     return Task(kind="research", prompt="What is going on here?", tables=(ref,))
+
+
+@pytest.fixture
+def task() -> Task:
+    return made_task()

@@ -66,6 +66,12 @@ def _shared(options: argparse.Namespace, home: Home, say: Progress) -> dict[str,
     )
 
 
+def _agent(options: argparse.Namespace, home: Home, say: Progress) -> dict[str, Any]:  # noqa: ARG001
+    from earnest.recipes.agent_bench import bench as bench_agent
+
+    return bench_agent(progress=say)
+
+
 BENCHES: Final[Mapping[str, Bench]] = {
     "sandbox": _sandbox,
     "grader": _grader,
@@ -74,6 +80,7 @@ BENCHES: Final[Mapping[str, Bench]] = {
     "honesty": _honesty,
     "discoveries": _discoveries,
     "shared": _shared,
+    "agent": _agent,
 }
 
 
