@@ -219,12 +219,13 @@ def _act(
     options: argparse.Namespace, home: Home, *, process: bool
 ) -> tuple[int, dict[str, Any], str]:
     """Do what a verb asks; return the exit status, the document, and the words for a person."""
+    from earnest.recipes.stop_verbs import stop, stoppable
+
+    if options.verb == "stop":  # in a hurry: the other verbs take longer to load
+        return stop(options, home, say)
     from earnest.recipes import verbs
-    from earnest.recipes.stop_verbs import stoppable
 
     act: Callable[..., tuple[int, dict[str, Any], str]] = getattr(verbs, options.verb)
-    if options.verb == "stop":
-        return act(options, home, say)
     with stoppable(home, options.verb, process=process):
         return act(options, home, say)
 

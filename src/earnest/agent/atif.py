@@ -5,7 +5,7 @@ The format forbids keys of one's own except in `extra`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -104,19 +104,11 @@ def compact_step(number: int, upto: int, by: str, summary: str, at: str) -> dict
     }
 
 
-def of_subagents(state: State, folder: Path) -> list[dict[str, Any]]:
-    """Return the trajectories of a run's sub-agents whose results it has, as they lie below it."""
-    paths = [folder / seen.data["trajectory"][1] for _, seen in state.calls if _refs(seen)]
-    return [parse(path.read_bytes()) for path in paths if path.exists()]
-
-
-def trajectory(
-    events: Iterable[Event], state: State, subagents: Sequence[Mapping[str, Any]] = ()
-) -> dict[str, Any]:
+def trajectory(events: Iterable[Event], state: State, folder: Path) -> dict[str, Any]:
     """Return the whole trajectory of a run from its log, whatever its context held.
 
-    A turn that is still open stands at its end with what is known of it. `subagents`: the
-    trajectories that its steps refer to.
+    A turn that is still open stands at its end with what is known of it. Those of sub-agents
+    that its steps refer to are in it, as they lie below `folder`, the run's.
     """
     events = list(events)
     start: Mapping[str, Any] = events[0].payload
@@ -126,7 +118,8 @@ def trajectory(
     if state.open is not None:
         steps = [*steps, agent_step(len(steps) + 1, state.open, start["model"])]
     tools = [{"type": "function", "function": spec} for spec in start["tools"]]
-    embedded = {"subagent_trajectories": list(subagents)} if subagents else {}
+    paths = [folder / seen.data["trajectory"][1] for _, seen in state.calls if _refs(seen)]
+    below = [parse(path.read_bytes()) for path in paths if path.exists()]
     return {
         "schema_version": SCHEMA,
         "session_id": start["run"],
@@ -138,7 +131,7 @@ def trajectory(
             "tool_definitions": tools,
         },
         "steps": steps,
-        **embedded,
+        **({"subagent_trajectories": below} if below else {}),
         "final_metrics": _present(
             total_prompt_tokens=state.prompt_tokens,
             total_completion_tokens=state.completion_tokens,

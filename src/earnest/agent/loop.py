@@ -18,13 +18,7 @@ from typing import Any, Final, Literal
 
 from earnest.agent import context
 from earnest.agent.asking import Asking
-from earnest.agent.atif import (
-    agent_step,
-    compact_step,
-    of_subagents,
-    prompt_step,
-    trajectory,
-)
+from earnest.agent.atif import agent_step, compact_step, prompt_step, trajectory
 from earnest.agent.breaker import Alarm, alarm, warning
 from earnest.agent.guard import Ask
 from earnest.agent.hands import Halt, Hands
@@ -286,8 +280,7 @@ class _Run:
     def result(self, status: Status, reason: str) -> RunResult:
         """Write the trajectory, and return the result."""
         if self.log.events:
-            below = of_subagents(self.state, self.log.path.parent)
-            document = trajectory(self.log.events, self.state, below)
+            document = trajectory(self.log.events, self.state, self.log.path.parent)
             write_whole(self.log.path.with_name("trajectory.json"), canonical(document))
         return _result(self.state, status, reason)
 

@@ -1,4 +1,7 @@
-"""What `stop RUN` and `stop --all` do: (exit status, JSON document, words)."""
+"""What `stop RUN` and `stop --all` do: (exit status, JSON document, words).
+
+It is in a hurry: nothing heavy is imported before all that is to end has ended.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from earnest.core.errors import EarnestError, UsageError
-from earnest.core.events import EventLog
-from earnest.core.home import Home
-from earnest.core.protocols import Progress
 from earnest.core.running import (
     RUN_FILE,
     Worker,
@@ -28,6 +28,10 @@ from earnest.core.running import (
     read_worker,
 )
 from earnest.recipes.answer import Answer
+
+if TYPE_CHECKING:
+    from earnest.core.home import Home
+    from earnest.core.protocols import Progress
 
 FOLDER: Final = "running"
 SERVERS: Final = ("serve", "mcp", "verifier")
@@ -109,6 +113,7 @@ def mark_stopped(home: Home, run: str) -> bool:
     A run whose agent was done, and whose findings were not verified yet, stays `done`.
     """
     from earnest.agent.replay import replay
+    from earnest.core.events import EventLog
 
     path = home.runs / run / "events.jsonl"
     if not path.exists():

@@ -29,7 +29,6 @@ from earnest.recipes.run_verbs import runs as runs
 from earnest.recipes.sandbox_verbs import sandbox as sandbox
 from earnest.recipes.serve_verbs import serve as serve
 from earnest.recipes.serve_verbs import token as token
-from earnest.recipes.stop_verbs import stop as stop
 
 _LISTED = 100
 _FOUND = 20

@@ -177,7 +177,7 @@ def notes_of(home: Home, run: str) -> str:
 def opening_words(home: Home, run: str, work: Work) -> list[str]:
     """Return what a person is told as a run begins, what was left out included."""
     count = len(read_snapshot(home.blobs, work.handed))
-    lines = [f"{work.folder}: the agent works on a copy of {count} files (earnest runs diff {run})"]
+    lines = [f"{work.folder}: the agent works on a copy, files: {count} (earnest runs diff {run})"]
     why: dict[str, list[str]] = {}
     for name, reason in (work.left_out or {}).items():
         why.setdefault(reason, []).append(plain(name))
