@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from earnest.cli_options import common, table_options
-from earnest.cli_work import WORK, work_option, work_options
+from earnest.cli_work import WORK, mcp_option, work_option, work_options
 
 
 def _model_options(verb: argparse.ArgumentParser) -> None:
@@ -50,6 +50,7 @@ def _add_run(verbs: Any) -> None:
         help="a table that comes with statsmodels or scikit-learn",
     )
     work_option(verb)
+    mcp_option(verb)
     _model_options(verb)
     verb.add_argument(
         "--sandbox",

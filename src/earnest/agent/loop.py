@@ -285,7 +285,7 @@ class _Run:
     def result(self, status: Status, reason: str) -> RunResult:
         """Write the trajectory, and return the result."""
         if self.log.events:
-            document = trajectory(self.log.events, self.state)
+            document = trajectory(self.log.events, self.state, self.log.path.parent)
             write_whole(self.log.path.with_name("trajectory.json"), canonical(document))
         return _result(self.state, status, reason)
 

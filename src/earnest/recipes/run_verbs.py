@@ -38,6 +38,7 @@ def _run(options: argparse.Namespace, home: Home, view: View) -> Answer:
     from earnest.recipes import apart, research
     from earnest.recipes.known import KNEW, informed
     from earnest.recipes.model_budget import held
+    from earnest.recipes.outfit import configured
 
     if not options.data and not options.bundled and not options.work:
         raise UsageError(
@@ -61,7 +62,9 @@ def _run(options: argparse.Namespace, home: Home, view: View) -> Answer:
         _handed(home, name, options.work, refs, say)
     say(f"run {name} (if interrupted: earnest resume {name})")
     hosts, knows = tuple(options.allow), options.closed_book
-    how = research.Begun(options.model, budget, options.sandbox, hosts, knows, options.policy)
+    mcp = str(options.mcp.absolute()) if options.mcp else ""
+    how = research.Begun(options.model, budget, options.sandbox, hosts, knows, options.policy, mcp)
+    configured(home, how.mcp)
     research.begin(home, name, task, how)
     return _researched(home, name, task, model, how, view)
 
@@ -103,6 +106,7 @@ def _researched(home: Home, run: str, task: Task, model: Model, how: Begun, view
     """Do a run, or what is left of it, in the sandbox it was begun with."""
     from earnest.models.choose import furnish, open_model
     from earnest.recipes import research
+    from earnest.recipes.outfit import configured
     from earnest.sandbox.choose import open_sandbox
 
     knows = furnish(open_model(how.knows), home) if how.knows else None
@@ -122,6 +126,7 @@ def _researched(home: Home, run: str, task: Task, model: Model, how: Begun, view
             knows=knows,
             policy=how.policy,
             ask=view.ask,
+            servers=configured(home, how.mcp),
         )
     return _told(home, task, outcome)
 
