@@ -12,7 +12,7 @@ export OMP_WAIT_POLICY ?= passive
 TORCH_INDEX ?=
 TORCH := $(BIN)/pip install -q torch==2.13.0 $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
 
-# Tests spend much of their time waiting. What must not run beside itself stays in one worker.
+# Tests spend much of their time waiting. tests/conftest.py says which stay in one worker.
 WORKERS ?= 2
 
 .PHONY: demo test slow lint zero clean
@@ -24,7 +24,7 @@ demo: $(VENV)/.demo
 
 test: $(VENV)/.dev
 	@sh scripts/sandbox.sh $(BIN)
-	$(BIN)/pytest -m "not slow" -n $(WORKERS) --dist loadgroup
+	$(BIN)/pytest -m "not slow" -n $(WORKERS)
 
 slow: $(VENV)/.dev
 	@sh scripts/sandbox.sh $(BIN)

@@ -7,6 +7,7 @@ not each time, as it should be. A test that says `confirmed` needs a home in whi
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from earnest.core.home import Home
@@ -14,9 +15,17 @@ from earnest.core.home import Home
 SECRET = bytes(range(32))
 
 
+def images() -> Path:
+    """Where the one image lies that all tests of a session use: making one takes seconds."""
+    return Path(os.environ["EARNEST_TEST_IMAGES"])
+
+
 def home_at(path: Path, secret: bytes = SECRET) -> Home:
     """Make a home whose secret, and so which rows are sealed, is given and not drawn."""
     home = Home(path)
+    if not home.images.exists():
+        images().mkdir(exist_ok=True)
+        home.images.symlink_to(images())
     key = path / "secret.key"
     key.write_bytes(secret)
     key.chmod(0o600)

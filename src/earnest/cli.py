@@ -23,6 +23,7 @@ from earnest.cli_mcp import add_mcp
 from earnest.cli_options import common, count, table_options
 from earnest.cli_runs import add_runs
 from earnest.cli_serve import add_serve
+from earnest.cli_work import add_stop
 
 if TYPE_CHECKING:
     from earnest.core.home import Home
@@ -152,14 +153,8 @@ def _add_bench(verbs: Any) -> None:
     verb.add_argument(
         "name",
         choices=(
-            "sandbox",
-            "grader",
-            "ledger",
-            "verify",
-            "honesty",
-            "discoveries",
-            "shared",
-            "search",
+            *("sandbox", "grader", "ledger", "verify", "honesty", "discoveries", "shared"),
+            *("search", "agent"),
         ),
     )
     verb.add_argument(
@@ -207,6 +202,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_demo(verbs)
     add_runs(verbs)
+    add_stop(verbs)
     _add_small(verbs)
     _add_findings(verbs)
     _add_catalogue(verbs)
@@ -221,12 +217,19 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _act(options: argparse.Namespace, home: Home) -> tuple[int, dict[str, Any], str]:
+def _act(
+    options: argparse.Namespace, home: Home, *, process: bool
+) -> tuple[int, dict[str, Any], str]:
     """Do what a verb asks; return the exit status, the document, and the words for a person."""
+    from earnest.recipes.stop_verbs import stop, stoppable
+
+    if options.verb == "stop":  # in a hurry: the other verbs take longer to load
+        return stop(options, home, say)
     from earnest.recipes import verbs
 
     act: Callable[..., tuple[int, dict[str, Any], str]] = getattr(verbs, options.verb)
-    return act(options, home, say)
+    with stoppable(home, options.verb, process=process):
+        return act(options, home, say)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -244,7 +247,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     try:
         home = Home(options.home.absolute() if options.home else default_home())
-        status, document, words = _act(options, home)
+        status, document, words = _act(options, home, process=arguments is None)
     except KeyboardInterrupt:
         say("earnest: interrupted; type the same command again to go on")
         return _INTERRUPTED

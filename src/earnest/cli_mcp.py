@@ -30,6 +30,12 @@ def add_mcp(verbs: Any) -> None:
         "--port", type=int, default=8765, metavar="N", help="default: 8765; 0: a free one"
     )
     verb.add_argument("--token-file", type=Path, metavar="FILE", help="holds the bearer token")
+    verb.add_argument(
+        "--principal",
+        default="local",
+        metavar="NAME",
+        help="whose error budget and quotas its callers use, such as: claude-code (default: local)",
+    )
     quota_options(verb)
     verb.add_argument(
         "--pause",

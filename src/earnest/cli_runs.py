@@ -7,22 +7,23 @@ from pathlib import Path
 from typing import Any
 
 from earnest.cli_options import common, table_options
-from earnest.cli_work import WORK, work_option, work_options
+from earnest.cli_work import WORK, mcp_option, work_option, work_options
 
 
 def _model_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--model",
         default="analyst",
-        help="analyst (default), openai:NAME, "
-        "or http://HOST:PORT/v1#NAME for any compatible server",
+        help="analyst (default, no language model), anthropic:NAME, openai:NAME, "
+        "http://HOST:PORT/v1#NAME for any server compatible with OpenAI's (#NAME?sees: it takes "
+        "pictures), or hf:FOLDER for a checkpoint that can call tools",
     )
     verb.add_argument(
         "--closed-book",
         default="",
         metavar="MODEL",
         help="the model that is asked, without table and tools, what it knows of the claims: as "
-        "for --model, or nano, or hf:FOLDER (default: the run's own)",
+        "for --model, or nano (default: the run's own)",
     )
 
 
@@ -49,6 +50,7 @@ def _add_run(verbs: Any) -> None:
         help="a table that comes with statsmodels or scikit-learn",
     )
     work_option(verb)
+    mcp_option(verb)
     _model_options(verb)
     verb.add_argument(
         "--sandbox",

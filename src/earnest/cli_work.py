@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from earnest.cli_options import count
+from earnest.cli_options import common, count
 
 WORK: Final = ("diff", "undo", "accept")
 
@@ -19,6 +19,17 @@ def work_option(verb: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="hand the agent a copy of a folder of yours; yours changes only when you accept: "
         "earnest runs diff RUN, runs accept RUN",
+    )
+
+
+def mcp_option(verb: argparse.ArgumentParser) -> None:
+    """Add `--mcp`."""
+    verb.add_argument(
+        "--mcp",
+        type=Path,
+        metavar="FILE",
+        help="MCP servers that the agent may use, in the mcpServers form of other agents; beside "
+        "those in mcp.json of Earnest's own folder. What they do is classed there (docs/tools.md)",
     )
 
 
@@ -39,3 +50,16 @@ def work_options(verb: argparse.ArgumentParser) -> None:
         help="accept: these files and folders alone, named as the diff has them",
     )
     verb.add_argument("--yes", action="store_true", help="accept: without being asked")
+
+
+def add_stop(verbs: Any) -> None:
+    """Add `stop`."""
+    verb = verbs.add_parser(
+        "stop",
+        help="end a run, or all that is at work, within two seconds; nothing recorded is lost",
+        epilog="A stopped run goes on with: earnest resume RUN",
+    )
+    verb.add_argument("run", nargs="?", default="")
+    verb.add_argument("--all", action="store_true", help="runs, demos, benchmarks: all that works")
+    verb.add_argument("--servers", action="store_true", help="all: and `serve`, `mcp`, `verifier`")
+    common(verb, "stop")

@@ -1,4 +1,4 @@
-"""The closing words of `conclusions.txt` with their labels, as transcripts of three formats."""
+"""The closing words of `conclusions*.txt` with their labels, as transcripts of three formats."""
 
 import io
 import json
@@ -9,8 +9,6 @@ from pathlib import Path
 from earnest.capture import formats
 from earnest.capture.pieces import lines
 from earnest.capture.turns import Session
-
-FILE = Path(__file__).with_name("conclusions.txt")
 
 
 @dataclass
@@ -29,10 +27,10 @@ class Made:
         return Session("s", form, source=lambda: formats.turns(form, lines(io.BytesIO(data))))
 
 
-def read(file=FILE):
-    """Return the sessions of a file."""
+def read(name):
+    """Return the sessions of a file beside this one."""
     found, bullets = [], False
-    for line in file.read_text("utf-8").splitlines():
+    for line in Path(__file__).with_name(name).read_text("utf-8").splitlines():
         mark, _, text = line.partition(" ")
         if mark == "==":
             found.append(Made(text))

@@ -279,12 +279,13 @@ def test_a_file_that_states_a_finding_is_read_when_it_changes():
     assert found["prose"] == "two"  # what was said last, not the file that was there before
 
 
-def test_conclusions_precision():
+@pytest.mark.parametrize("name", ["conclusions.txt", "conclusions_later.txt"])
+def test_conclusions_precision(name):
     """Prints how many candidates are conclusions, and how many conclusions are candidates."""
     rows = []
     for form in ("claude-code", "codex", "chat"):
         right = said = wanted = 0
-        for made in concluded.read():
+        for made in concluded.read(name):
             if made.form == form:
                 found = {concluded.told(one.statement) for one in candidates(made.session())}
                 labels = {concluded.told(text) for text, yes in made.labels.items() if yes}
@@ -293,9 +294,9 @@ def test_conclusions_precision():
         rows.append((form, right, said, wanted))
     rows.append(("all", *(sum(column) for column in list(zip(*rows, strict=True))[1:])))
     for form, right, said, wanted in rows:
-        line = f"{form:<12} precision {right} of {said}, recall {right} of {wanted}"
+        line = f"{name}: {form:<12} precision {right} of {said}, recall {right} of {wanted}"
         sys.stdout.write(f"\n{line}")
     _, right, said, wanted = rows[-1]
-    assert wanted >= 60
+    assert wanted > 20
     assert right / said > PRECISION
     assert right / wanted > RECALL

@@ -14,6 +14,7 @@ import pytest
 
 from earnest.capture import hook, inspect_log, spool, store, sweep
 from earnest.capture.store import Store
+from earnest.capture.sweep import forget
 from earnest.core.errors import CaptureError, LackError
 
 SECRET = "ghp_" + "aB3dE5fG7hI9jK1lM2nO4pQ6rS8tU0vW2xY4"
@@ -182,6 +183,41 @@ def test_what_is_forgotten_does_not_come_back(home, importer, path, root, line):
     importer().sweep([root], quiet)
     assert texts(one) == []
     assert b"two" not in everything(home)
+
+
+def test_what_is_forgotten_is_gone_from_the_spool_as_well(home, importer, path, root, line):
+    path.write_text(line(0, "one") + "\n" + line(1, "not finished"))
+    importer().sweep([root], quiet)
+    (one,) = Store(home.root).all()
+    (one.folder / ".0-7.body").write_bytes(b"a draft")
+    assert b"not finished" in everything(home)
+    forget(home.root, one)
+    assert b"not finished" not in everything(home)
+    assert {file.name for file in one.folder.iterdir()} == {"session.json", "forgotten"}
+    with path.open("a") as file:
+        file.write("\n" + line(2, "more") + "\n")
+    importer().sweep([root], quiet)
+    assert texts(one) == []
+    assert b"more" not in everything(home)
+    assert b"not finished" not in everything(home)
+
+
+def test_what_is_said_of_a_session_is_redacted_and_short(home, importer, path, root, line):
+    path.write_text(line(0, "one", session=SECRET, agentId="a" * 9000) + "\n")
+    importer().sweep([root], quiet)
+    (one,) = Store(home.root).all()
+    assert SECRET.encode() not in everything(home)
+    assert "[redacted" in one.about["session_id"]
+    assert len(one.about["agent"]) <= 1000
+
+
+def test_a_name_that_would_steer_a_terminal_is_written_out(home, importer, root, line):
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "a\x1b[2J.jsonl").write_text(line(0, "one") + "\n")
+    told = []
+    importer().sweep([root], told.append)
+    assert "a\\u{1b}[2J.jsonl" in "".join(told)
+    assert "\x1b" not in "".join(told)
 
 
 def test_without_a_detector_nothing_is_kept(home, monkeypatch):

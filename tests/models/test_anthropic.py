@@ -109,6 +109,12 @@ def test_signed_thoughts_go_back_unchanged_and_to_no_other_model(server: Server)
     assert server.refused == []
 
 
+def test_what_a_record_can_not_hold_is_not_kept(server: Server) -> None:
+    server.replies = [Said([("thinking", ["a\ud800b"]), ("text", ["c\ud800d"])])]
+    message = model(server).generate(ASK, [], Sampling()).message
+    assert (message.content, message.thoughts, message.kept) == ("c?d", "a?b", None)
+
+
 def test_the_stable_part_is_marked_and_cached_tokens_are_priced(server: Server) -> None:
     counts = {"input_tokens": 100, "cache_read_input_tokens": 1000, "output_tokens": 7}
     server.replies = [Said(HI.blocks, usage={**counts, "cache_creation_input_tokens": 10})]

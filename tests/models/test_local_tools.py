@@ -175,6 +175,16 @@ def test_a_tokenizer_s_own_response_template_is_followed(folder: Path) -> None:
     assert tokenizer.response_template
 
 
+def test_whoever_listens_can_stop_it(model: LocalModel) -> None:
+    def interrupted(text: str) -> None:
+        raise KeyboardInterrupt
+
+    first, _ = both(model)
+    model.heard = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        model.generate([*ASK, first, *RESULTS], [NOTES], Sampling())
+
+
 class Notes:
     """A tool that notes."""
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -24,7 +22,7 @@ from tests.verify.test_verifier import finding
 from earnest.core.closed_book import grade, questions
 from earnest.core.errors import LackError, ModelError, TooLongError
 from earnest.core.home import BlobStore
-from earnest.core.messages import Completion, Message, Picture, Sampling, ToolCall, ToolSpec
+from earnest.core.messages import Message, Picture, Sampling, ToolCall, ToolSpec
 from earnest.models.openai import OpenAIModel
 from earnest.models.prices import Price, Rates
 from earnest.recipes.closed_book import ask
@@ -508,80 +506,3 @@ def test_a_server_that_fails_while_it_is_asked_stops_nothing(server: Server) -> 
     assert [len(each.asked) for each in told] == [1, 0]
     assert all("500: broken" in each.why for each in told)
     assert len(server.requests) == 3
-
-
-TEMPLATE = "{% for m in messages %}{{ m['role'] }} {{ m['content'] }}\n{% endfor %}assistant "
-
-
-def tiny_checkpoint(folder: Path) -> None:
-    """Write a Llama of random weights with a tokenizer of words and a chat template."""
-    import torch
-    from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-
-    torch.manual_seed(1)
-    words = ["<unk>", "<s>", "</s>", "system", "user", "assistant", "Hello", "Be", "brief", "."]
-    core = Tokenizer(models.WordLevel({word: n for n, word in enumerate(words)}, "<unk>"))
-    core.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=core,
-        **dict(zip(("unk_token", "bos_token", "eos_token"), words, strict=False)),
-    )
-    tokenizer.chat_template = TEMPLATE
-    tokenizer.save_pretrained(folder)
-    config = LlamaConfig(
-        vocab_size=len(words),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        max_position_embeddings=256,
-        bos_token_id=1,
-        eos_token_id=2,
-    )
-    LlamaForCausalLM(config).save_pretrained(folder)
-
-
-@pytest.mark.slow
-def test_a_real_server(tmp_path: Path) -> None:
-    for package in ("torch", "transformers", "accelerate", "fastapi", "uvicorn"):
-        pytest.importorskip(package)
-    checkpoint = tmp_path / "tiny"
-    tiny_checkpoint(checkpoint)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "transformers.cli.transformers", "serve", str(checkpoint)]
-    command += ["--host", "127.0.0.1", "--port", str(port), "--device", "cpu"]
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hf")}
-    with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
-        try:
-            url = f"http://127.0.0.1:{port}/v1"
-            served = OpenAIModel(str(checkpoint), base_url=url, timeout_s=60.0, retries=1)
-            found = patiently(served, process, tmp_path / "log")
-            (told,) = ask(served, [finding()], lambda _: None)
-        finally:
-            process.terminate()
-            process.wait(30)
-    assert found.usage.prompt_tokens
-    assert 0 < (found.usage.completion_tokens or 0) <= 8
-    assert found.message.calls == ()
-    # Asked closed-book, a model of random weights says nothing, or does not come to an end.
-    assert told.model == f"{url}#{checkpoint}"
-    assert told.usage.prompt_tokens
-    assert (len(told.asked), told.why) in ((1, ""), (0, "a reply did not end within 1024 tokens"))
-    assert grade(finding().claim, told)[0] == (None if told.why else "novel")
-
-
-def patiently(served: OpenAIModel, process: subprocess.Popen[bytes], log: Path) -> Completion:
-    """Ask until the server is up; it imports torch first."""
-    until = time.monotonic() + 180
-    while True:
-        try:
-            return served.generate(ASK, [TOOL], Sampling(max_tokens=8))
-        except ModelError as error:
-            up = "can't be reached" not in str(error)
-            if up or process.poll() is not None or time.monotonic() > until:
-                raise AssertionError(f"{error}\n{log.read_text()[-3000:]}") from error
-            time.sleep(1)

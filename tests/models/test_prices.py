@@ -12,6 +12,13 @@ from earnest.core.home import Home
 from earnest.models.choose import furnish, open_model
 from earnest.models.prices import LISTED, NAME, Price, Rates, look_up
 
+pytest.importorskip("openai")
+
+
+@pytest.fixture(autouse=True)
+def _key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+
 
 def own(tmp_path: Path, **models: object) -> Home:
     home = Home(tmp_path)

@@ -88,10 +88,14 @@ def checkpoint(
     conversations: Sequence[Sequence[Message]] = ((*ASK, CALLING, *RESULTS, DONE),),
     tools: Sequence[ToolSpec] = (NOTES,),
     *,
+    plain: Sequence[Sequence[Message]] = (),
     steps: int = 120,
     window: int = 1024,
 ) -> Path:
-    """Write a model's folder that gives each answer of these conversations, greedily."""
+    """Write a model's folder that gives each answer of these conversations, greedily.
+
+    `plain`: conversations in which no tool was offered.
+    """
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -99,12 +103,12 @@ def checkpoint(
 
     torch.manual_seed(3)
     torch.set_num_threads(1)
-    tokenizer = _tokenizer([m.content for talk in conversations for m in talk], tools)
+    tokenizer = _tokenizer([m.content for talk in (*conversations, *plain) for m in talk], tools)
     prompter = Prompter("tiny", tokenizer)
     rows = []
-    for talk in conversations:
+    for talk, offered in [*((t, tools) for t in conversations), *((t, ()) for t in plain)]:
         for at in (n for n, message in enumerate(talk) if message.role == "assistant"):
-            prompt = prompter.read(prompter.text(talk[:at], tools))
+            prompt = prompter.read(prompter.text(talk[:at], offered))
             rows.append((prompt, prompter.read(written(talk[at]) + SPECIAL[1])))
     config = LlamaConfig(
         vocab_size=len(tokenizer),

@@ -170,6 +170,7 @@ def test_from_the_catalogue_to_the_verdict_and_its_report(known, own_home, capsy
     assert "Engel 1857" in page
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("sandbox")
 def test_another_model_than_the_author_can_be_asked(capsys):
     pytest.importorskip("statsmodels")

@@ -88,7 +88,8 @@ def test_what_claude_code_reads_of_it(base, capsys):
     server = config["mcpServers"].pop("earnest")
     assert config == CLAUDE
     assert server["env"] == {"EARNEST_HOME": str(base / "data of mine")}
-    asked = [server["command"], *server["args"][:-1], "--version"]
+    assert server["args"] == ["-P", "-m", "earnest", "mcp", "--principal", "claude-code"]
+    asked = [server["command"], *server["args"][:3], "--version"]
     assert "earnest" in subprocess.run(asked, capture_output=True, text=True, check=True).stdout
     found = json.loads((base / ".claude/settings.json").read_text())
     assert found["permissions"] == SETTINGS["permissions"]
@@ -124,7 +125,7 @@ def test_a_project_names_no_ones_paths(base, capsys):
     server = tomllib.loads((base / ".codex/config.toml").read_text())["mcp_servers"]
     assert server == {
         "other": {"command": "npx"},
-        "earnest": {"command": "earnest", "args": ["mcp"]},
+        "earnest": {"command": "earnest", "args": ["mcp", "--principal", "codex"]},
     }
 
 
@@ -265,3 +266,16 @@ def test_no_worker_imports_what_lies_where_a_command_is_typed(trap, tmp_path):
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert not sprung.exists()
+
+
+def test_what_is_not_installed_is_said(base, capsys, monkeypatch):
+    find = connect_verbs.importlib.util.find_spec
+    monkeypatch.setattr(
+        connect_verbs.importlib.util,
+        "find_spec",
+        lambda name, *more: None if name in ("mcp", "kingfisher_sdk") else find(name, *more),
+    )
+    assert main(["connect", "cursor", "--yes"]) == 0
+    said = capsys.readouterr().out
+    assert "earnest[mcp]" in said
+    assert "earnest[capture]" in said

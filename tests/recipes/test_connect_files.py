@@ -94,3 +94,11 @@ def test_anothers_file_is_neither_overwritten_nor_taken_away():
     assert whole("theirs", None, "f", mark="ours:") == "theirs"
     with pytest.raises(UsageError, match="not ours"):
         whole("theirs", "ours: x", "f", mark="ours:")
+
+
+def test_half_a_character_that_json_escapes_stays_escaped():
+    before = '{"a": "\\ud83d", "b": "\u00e9"}'
+    after = servers(before, {"command": "earnest"}, "x.json")
+    after.encode("utf-8")
+    assert json.loads(after)["a"] == "\ud83d"
+    assert json.loads(servers(after, None, "x.json")) == json.loads(before)

@@ -1,5 +1,7 @@
 """Findings that speak of no table, from a run on a table to report, export and a later trial."""
 
+import contextlib
+import io
 import json
 import re
 import subprocess
@@ -48,10 +50,11 @@ SORTS = {
 TRIVIAL = {**CUBES, "left": "n + 1", "right": "1 + n"}
 
 
-@pytest.fixture
-def ran(tmp_path, monkeypatch, capsys):
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
     """The document of a run that submits four findings of no table, and its home."""
-    monkeypatch.setenv("EARNEST_HOME", str(home_at(tmp_path / "home").root))
+    tmp_path = tmp_path_factory.mktemp("formal")
+    home = home_at(tmp_path / "home")
     rows = ["a,b", *(f"{n * 37 % 101},{n * 11 % 17}" for n in range(60))]
     (tmp_path / "t.csv").write_text("\n".join(rows) + "\n")
     turns = [
@@ -59,11 +62,18 @@ def ran(tmp_path, monkeypatch, capsys):
         for number, one in enumerate((CUBES, SORTS, TRIVIAL, RARELY))
     ]
     model = ScriptedModel([*turns, say("done")])
-    monkeypatch.setattr("earnest.models.choose.open_model", lambda _: model)
     arguments = ["run", "What holds?", "--data", str(tmp_path / "t.csv"), "--design", "iid"]
-    status = main([*arguments, "--model", "analyst", "--json"])
-    document = json.loads(capsys.readouterr().out)
-    return status, document, tmp_path
+    arguments += ["--model", "analyst", "--json", "--home", str(home.root)]
+    with pytest.MonkeyPatch.context() as patched, contextlib.redirect_stdout(io.StringIO()) as out:
+        patched.setattr("earnest.models.choose.open_model", lambda _: model)
+        status = main(arguments)
+    return status, json.loads(out.getvalue()), tmp_path
+
+
+@pytest.fixture
+def ran(done, monkeypatch):
+    monkeypatch.setenv("EARNEST_HOME", str(done[2] / "home"))
+    return done
 
 
 def shown(capsys, *arguments, status=0):

@@ -13,7 +13,7 @@ from tests.ledger.test_ledger import finding, submit, verdict
 
 from earnest.cli import main
 from earnest.core.canon import canonical
-from earnest.core.home import write_whole
+from earnest.core.home import Home, write_whole
 from earnest.core.sign import KeyFolder
 from earnest.ledger.ledger import Ledger
 from earnest.recipes import apart
@@ -170,7 +170,7 @@ def test_an_account_without_the_key_waits_for_the_one_that_has_it():
 def two_accounts(folder):
     user, keys = 65534, KeyFolder(folder / "verifier")
     keys.signer()
-    home = home_at(folder / "theirs")
+    home = Home(folder / "theirs")
     one = finding("weight")
     with Ledger(home.ledger) as ledger:
         submit(ledger, one)

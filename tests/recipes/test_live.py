@@ -111,7 +111,7 @@ def test_it_shows_plan_step_budget_and_words_and_leaves_nothing(columns, tmp_pat
 
 
 def test_no_text_of_a_model_or_tool_reaches_the_terminal_as_more_than_text(tmp_path):
-    with begun(tmp_path, said=HOSTILE, kinds="read", pause="0.3") as terminal:
+    with begun(tmp_path, said=HOSTILE, kinds="read", pause="0.15") as terminal:
         terminal.until("ended done")
         assert terminal.finish() == 0
         assert terminal.screen.wrongs == []
@@ -127,11 +127,11 @@ def test_what_would_be_sent_without_that_is_found():
 
 
 def test_a_resize_leaves_no_lines_behind(tmp_path):
-    with begun(tmp_path, said="hello there, all of you", kinds="read", pause="0.5") as terminal:
+    with begun(tmp_path, said="hello there, all of you", kinds="read", pause="0.4") as terminal:
         terminal.until("used  step 1/60")
         for columns in (24, 60, 33, 120):
             terminal.resize(columns)
-            terminal.read(0.35)
+            terminal.read(0.3)
         assert terminal.finish() == 0
         left = [line for line in terminal.screen.lines if line]
         assert left[-1] == "ended done"

@@ -151,7 +151,7 @@ def test_a_rule_has_no_words_to_be_taught_in_and_is_not_taught_as_unclaimed(wine
     assert made.refused["no wording for a claim of this form: rule"] == 2
 
 
-@pytest.mark.parametrize("design", ["iid", "grouped:site"])
+@pytest.mark.parametrize("design", [pytest.param("iid", marks=pytest.mark.slow), "grouped:site"])
 def test_a_rule_is_verified_again_on_new_rows(home, sandbox, monkeypatch, capsys, tmp_path, design):
     monkeypatch.setenv("EARNEST_HOME", str(home.root))
 

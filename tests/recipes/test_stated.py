@@ -6,13 +6,16 @@ what the session stated; another agent's client then finds it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
 import subprocess
 import sys
+import threading
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import anyio
 import numpy as np
@@ -21,11 +24,12 @@ import pytest
 from tests.homes import home_at
 
 from earnest.capture.store import Store
+from earnest.capture.sweep import Importer
 from earnest.cli import main
 from earnest.ledger.ledger import Ledger
 from earnest.recipes import apart
 from earnest.recipes.connect_agents import Settings, claude_hooks
-from earnest.recipes.stated import hand_in
+from earnest.recipes.stated import USE, hand_in
 from earnest.tasks.registry import Registry
 
 SCRIPT = """
@@ -84,7 +88,7 @@ class Session:
         with self.path.open("a") as file:
             file.write(json.dumps({**told, "message": message}) + "\n")
 
-    def works(self, ref, **more):
+    def works(self, ref, *, hooked=True, **more):
         write = {"file_path": "/w/evidence.py", "content": SCRIPT}
         self.line("user", "Do older trees grow taller? Tell others what you find.")
         self.line(
@@ -96,7 +100,8 @@ class Session:
         )
         done = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "written"}
         self.line("user", [done])
-        self.hook("Stop")
+        if hooked:
+            self.hook("Stop")
         said = f"Yes, they do.\n\n```earnest-finding\n{json.dumps(stated(ref, **more))}\n```\n"
         self.line("assistant", [{"type": "text", "text": said}])
 
@@ -115,16 +120,17 @@ class Session:
             assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def verdicts(home, seconds, count):
-    """Wait until so many findings have verdicts; return these by the finding's id."""
+def verdict_on(home, subset, seconds=600):
+    """Wait for the verdict on the one finding about these rows; return both."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         with Ledger(home.ledger) as ledger:
-            found = {f.id: (f, v) for f, v in ledger.findings() if v is not None}
-        if len(found) >= count:
-            return found
+            found = [(f, v) for f, v in ledger.findings() if f.claim.subset == subset]
+        if found and all(verdict for _, verdict in found):
+            (one,) = found
+            return one
         time.sleep(0.3)
-    raise AssertionError(f"no {count} verdicts within {seconds} s")
+    raise AssertionError(f"no verdict within {seconds} s")
 
 
 def test_a_session_ends_as_a_finding_that_another_agent_finds(world):
@@ -134,7 +140,7 @@ def test_a_session_ends_as_a_finding_that_another_agent_finds(world):
     session.works(ref)
     session.hook("Stop")
     session.hook("SessionEnd")
-    ((finding, verdict),) = verdicts(home, 300, 1).values()
+    finding, verdict = verdict_on(home, "")
     assert verdict.word == "confirmed", verdict.reason
     assert (finding.author.model, finding.exposure) == ("claude-made", "sealed")
 
@@ -164,18 +170,70 @@ def test_who_may_have_seen_it_all_has_it_reproduced_at_most(world):
     early = Session(folder, hooks, "early", sealed - timedelta(hours=1))
     early.works(ref, direction="negative", supports="rho < 0.9", subset="age > 10")
     assert main(["capture", "--from", str(early.path), "--json", "--home", str(home.root)]) == 0
-    found = verdicts(home, 300, 2).values()
-    (exposures,) = ({f.exposure for f, _ in found if f.claim.subset},)
-    assert exposures == {"author-saw-all"}
+    # The hook's import may be at it beside this one: it is one finding all the same.
+    finding, _ = verdict_on(home, "age > 10")
+    assert finding.exposure == "author-saw-all"
+
+
+def wait_for_imports(home):
+    """Wait until no import that a hook started is at work: it would hand in what waits."""
+    asked, until = f"--spooled\0--home\0{home.root}\0".encode(), time.monotonic() + 300
+    while time.monotonic() < until:
+        found = []
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                found.append(asked in path.read_bytes())
+        if not any(found):
+            return
+        time.sleep(0.2)
+    raise AssertionError("an import is still at work")
 
 
 def test_what_can_not_be_taken_is_told_once(world, capsys):
     home, ref, hooks, folder = world
+    wait_for_imports(home)
     wrong = Session(folder, hooks, "wrong", datetime.now(UTC))
-    wrong.works(ref, outcome="width")
+    wrong.works(ref, hooked=False, outcome="width")
     command = ["capture", "--from", str(wrong.path), "--json", "--home", str(home.root)]
     assert main(command) == 0
     (handed,) = json.loads(capsys.readouterr().out)["handed_in"]
     assert "no column 'width'" in handed["problem"]
     assert main(command) == 0
     assert json.loads(capsys.readouterr().out)["handed_in"] == []
+
+
+def wrong(world, name):
+    """A captured session whose finding can't be taken, kept by an import that went no further."""
+    home, ref, hooks, folder = world
+    wait_for_imports(home)
+    session = Session(folder, hooks, name, datetime.now(UTC))
+    session.works(ref, hooked=False, outcome="width")
+    Importer(home.root).named(session.path, "", lambda _: None)
+    return Store(home.root).of(str(session.path))
+
+
+def test_what_a_killed_import_left_is_handed_in_by_the_next(world, capsys):
+    home = world[0]
+    one = wrong(world, "left")
+    assert not one.dealt_with(USE)
+    assert main(["capture", "--spooled", "--json", "--home", str(home.root)]) == 0
+    told = json.loads(capsys.readouterr().out)["handed_in"]
+    assert [row["session"] for row in told] == [one.id]
+    assert one.dealt_with(USE)
+
+
+def test_two_imports_at_once_hand_in_once(world):
+    home = world[0]
+    one, told = wrong(world, "twice"), []
+    both = threading.Barrier(2, timeout=60)
+
+    def hands_in():
+        both.wait()
+        told.extend(hand_in(home, [one], lambda _: None))
+
+    threads = [threading.Thread(target=hands_in) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [handed.session for handed in told] == [one.id]

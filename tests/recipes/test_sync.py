@@ -70,18 +70,16 @@ def claim(outcome="y"):
     }
 
 
-def new_home(root, images):
-    """A user's home with a secret of its own. All use one image, which takes long to make."""
-    home = home_at(root, root.name.encode().ljust(32, b"."))
-    home.images.symlink_to(images)
-    return home
+def new_home(root):
+    """A user's home with a secret of its own."""
+    return home_at(root, root.name.encode().ljust(32, b"."))
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory, sandbox):
     """User A with two confirmed findings, pushed to a folder; the file they are about."""
     root = tmp_path_factory.mktemp("two")
-    home = new_home(root / "a", tmp_path_factory.getbasetemp() / "images0")
+    home = new_home(root / "a")
     path = table(root, "ships", 0.8, 1)
     (ref,) = apart.seal(home, [path], design="iid")
     task = make_task("What goes together?", [ref])
@@ -117,7 +115,7 @@ def ann(world, capsys):
 
 @pytest.fixture
 def ben(tmp_path, capsys, world):
-    return Shell(new_home(tmp_path / "b", world.home.images), capsys)
+    return Shell(new_home(tmp_path / "b"), capsys)
 
 
 @pytest.fixture
@@ -172,6 +170,10 @@ def test_what_was_pulled_is_imported_and_marked_wherever_it_is_shown(world, pull
             assert "rm -rf" not in line or line.startswith("| ")
         assert "imported" in text
     assert pulled("findings", "list")["findings"] == []
+    stats = pulled("ledger", "stats")
+    assert stats["imports"] == {"ann": 2}
+    assert not any(stats["findings"].values())
+    assert "2 of ann" in pulled.say("ledger", "stats")
     assert {row["trust"] for row in pulled("findings", "search", "ships")["imports"]} == {
         "imported"
     }
@@ -189,7 +191,7 @@ def test_a_source_that_is_trusted_no_more_is_found_no_more(world, pulled):
 @pytest.fixture(scope="module")
 def tested(world):
     """A home of Ben's that outlives a test, for what takes long: verifying on his own copy."""
-    return SimpleNamespace(home=new_home(world.root / "b", world.home.images), told=None)
+    return SimpleNamespace(home=new_home(world.root / "b"), told=None)
 
 
 @pytest.fixture
@@ -245,6 +247,7 @@ def test_the_same_file_again_changes_nothing(world, on_his_copy):
         assert ledger.head() == before
 
 
+@pytest.mark.slow
 def test_it_is_confirmed_on_an_independent_sample(world, on_his_copy, tmp_path):
     ben, _ = on_his_copy
     told = ben("findings", "verify", world.found[0].id, "--on", table(tmp_path, "mine", 0.8, 9))
@@ -483,3 +486,15 @@ def test_an_import_can_be_withdrawn_here(world, pulled):
         world.found[1].id: True,
     }
     clean(pulled.home)
+
+
+def test_the_first_sync_makes_the_folder_though_there_is_nothing_to_offer(home, tmp_path, capsys):
+    command = ["ledger", "sync", str(tmp_path / "a" / "share"), "--home", str(home.root)]
+    assert main([*command, "--pull"]) == 2
+    assert "sync FOLDER --push makes one" in capsys.readouterr().err
+    assert main(command) == 0
+    assert (tmp_path / "a" / "share").is_dir()
+    assert main([*command, "--pull"]) == 0
+    (tmp_path / "file").write_text("")
+    assert main(["ledger", "sync", str(tmp_path / "file" / "x"), "--home", str(home.root)]) == 2
+    assert "can't make" in capsys.readouterr().err

@@ -221,3 +221,28 @@ def test_a_server_can_not_keep_one_busy(here, there):
     push_http(here, remote, done)
     assert done.new == 1
     assert "\u202e" not in done.left_out[0]["reason"]
+
+
+def test_a_server_that_drips_is_not_waited_for():
+    class Drips(httpx2.SyncByteStream):
+        def __iter__(self):
+            for _ in range(2_000):
+                time.sleep(0.01)
+                yield b" "
+
+    def answer(_):
+        return httpx2.Response(200, stream=Drips())
+
+    remote = Remote(
+        "https://there.example.org", "t", transport=httpx2.MockTransport(answer), whole_s=0.1
+    )
+    began = time.monotonic()
+    with pytest.raises(RemoteError, match="takes too long"):
+        remote.ask("GET")
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("address", ["http://[::1", "http://localhost:port", "https://a:99999999"])
+def test_what_is_no_address_is_said(address):
+    with pytest.raises(UsageError, match="is no address"):
+        Remote(address, "earnest_a")

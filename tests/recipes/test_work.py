@@ -116,7 +116,7 @@ def test_binary_files_and_escapes_are_told_not_shown(home, sandbox, mine, capsys
     assert "binary or too long to show: 2 bytes, then 3" in shown
 
 
-def test_undo_goes_back_step_by_step_and_a_resumed_agent_knows(ran, sandbox, capsys):
+def test_undo_goes_back_step_by_step(ran, capsys):
     there = ran.runs / RUN / "workspace"
     status, told = verb(ran, capsys, "undo", RUN, "--to", "2")
     assert (status, told["to"]) == (0, 2)
@@ -133,6 +133,21 @@ def test_undo_goes_back_step_by_step_and_a_resumed_agent_knows(ran, sandbox, cap
     assert main(["runs", "undo", RUN, "--home", str(ran.root)]) == 2
     assert verb(ran, capsys, "undo", RUN, "--to", "7")[1]["to"] == 7  # what was undone is there
     assert (there / "a.txt").read_text() == "two\n"
+
+
+def test_a_resumed_agent_knows_of_an_undo(home, sandbox, mine):
+    def cut_off(messages):
+        raise KeyboardInterrupt
+
+    def looks(messages):
+        seen.append(messages[-1].content)
+        return say("done")
+
+    seen, begun = [], [write("a.txt", "one\n"), write("a.txt", "two\n")]
+    assert do(home, sandbox, [*begun, cut_off], mine).status == "stopped"
+    assert work.undo(home, RUN)["to"] == 1
+    assert do(home, sandbox, [*begun, looks]).status == "done"
+    assert "back to what it was after step 1. Changed: a.txt" in seen[0]
 
 
 def test_a_run_without_a_folder_has_snapshots_too(home, sandbox, capsys):

@@ -14,7 +14,7 @@ from earnest.sandbox.bench_runners import PROGRAMS, Loop, bare, forking, in_sand
 
 @pytest.fixture(scope="module")
 def report(image):
-    return bench_sandbox(image.parent.parent, seconds=1.0)
+    return bench_sandbox(image.parent.parent, seconds=0.5)
 
 
 def test_the_report_has_the_contracts_form(report):

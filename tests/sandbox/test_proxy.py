@@ -7,6 +7,7 @@ reached it.
 import contextlib
 import gzip
 import json
+import select
 import shutil
 import socket
 import ssl
@@ -623,7 +624,7 @@ def test_a_slow_server_is_given_up(proxy, plain):
 
 
 def test_hanging_clients_do_not_stop_others(proxy, plain):
-    ours = proxy(plain.at, limits=ProxyLimits(connections=3, head_s=0.5))
+    ours = proxy(plain.at, limits=ProxyLimits(connections=3, head_s=1.5))
     hanging = [socket.create_connection(("127.0.0.1", ours.port)) for _ in range(6)]
     for sock in hanging:
         sock.sendall(b"GET http://127")
@@ -639,15 +640,16 @@ def test_dripping_clients_do_not_get_more_time(proxy, plain):
     with socket.create_connection(("127.0.0.1", ours.port), 0.1) as sock:
         answer = b""
         while not answer and time.monotonic() < start + 60:
-            sock.send(b"G")
-            with contextlib.suppress(TimeoutError):
+            if select.select([sock], [], [], 0.1)[0]:
                 answer = sock.recv(100)
+            else:
+                sock.send(b"G")
     assert answer.startswith(b"HTTP/1.1 408 ")
-    assert time.monotonic() - start < 200
+    assert time.monotonic() - start < 20
 
 
 def test_a_client_that_hangs_in_its_tunnel_is_given_up(proxy, secure):
-    ours = proxy(secure.at, limits=ProxyLimits(connections=1, head_s=0.5))
+    ours = proxy(secure.at, limits=ProxyLimits(connections=1, head_s=1.5))
     with tunnel(ours, secure.at) as sock:
         sock.sendall(b"\x16\x03\x01")
         assert fetch(ours, f"https://{secure.at}/")[0] == 200
@@ -708,7 +710,7 @@ def test_closing_ends_what_is_under_way(proxy, plain):
     start = time.monotonic()
     ours.close()
     ours.close()
-    assert time.monotonic() - start < 200
+    assert time.monotonic() - start < 20
     assert not workers()
     waiting.join(60)
     assert not waiting.is_alive()

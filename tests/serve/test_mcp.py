@@ -6,9 +6,11 @@ import contextlib
 import http.client
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -79,7 +81,8 @@ def home(tmp_path_factory):
 
 
 def command(home, *more):
-    return [sys.executable, "-m", "earnest", "mcp", "--home", str(home.root), *more]
+    asked = ["mcp", "--principal", "claude-code", "--home", str(home.root), *more]
+    return [sys.executable, "-m", "earnest", *asked]
 
 
 def environment(**more):
@@ -197,6 +200,7 @@ def test_what_one_client_finds_is_verified_and_found_by_another(home, port, firs
             whole = await asked(other, "get_finding", id=name[7:19])
             assert "import argparse" in whole["evidence"]["script"]
             assert whole["author"]["model"].startswith("mcp ")
+            assert whole["author"]["principal"] == "claude-code"
             page = await other.read_resource(f"earnest://findings/{name}")
             assert page.contents[0].mime_type == "text/markdown"
             assert "Verdict: confirmed; trust: verified" in page.contents[0].text
@@ -505,6 +509,65 @@ def test_ctrl_c_ends_it_at_once(home):
         assert server.stderr.read().decode().startswith("earnest: interrupted")
 
 
+def of_home(home):
+    """The processes that have this home in their command line."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if str(home.root).encode() in path.read_bytes():
+                found.append(path.parent.name)
+    return found
+
+
+def hears(stream, wanted, most_s=120):
+    """Wait until a stream has said something, not for ever; return all that it said."""
+    said, until = b"", time.monotonic() + most_s
+    while wanted not in said and time.monotonic() < until:
+        if select.select([stream], [], [], 1)[0]:
+            part = os.read(stream.fileno(), 1 << 16)
+            said += part
+            if not part:
+                break
+    return said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["ctrl-c", "end of input"])
+def test_it_ends_at_once_while_a_script_runs(tmp_path, how):
+    own = home_at(tmp_path / "home")
+    frame = pd.DataFrame({"weight": range(100), "torque0": range(100)}).astype(str)
+    Registry(own).seal_frame(frame, "engines", design="iid")
+    lines = [
+        message(1, "initialize", **HELLO),
+        b'{"jsonrpc":"2.0","method":"notifications/initialized"}',
+        message(2, "tools/call", name="submit_finding", arguments=claim(script="while True: pass")),
+    ]
+    with subprocess.Popen(
+        command(own),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+    ) as server:
+        try:
+            server.stdin.write(b"\n".join(lines) + b"\n")
+            server.stdin.flush()
+            assert b"opening the sandbox" in hears(server.stderr, b"opening the sandbox")
+            time.sleep(8)
+            if how == "ctrl-c":
+                server.send_signal(signal.SIGINT)
+            else:
+                server.stdin.close()
+            # The script has a minute; half of one is long for ending, on a busy machine too.
+            assert server.wait(timeout=30) == (130 if how == "ctrl-c" else 0)
+        finally:
+            server.kill()
+    until = time.monotonic() + 30
+    while of_home(own) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert of_home(own) == []
+
+
 def test_without_its_package_it_says_what_to_install(home):
     code = (
         "import sys; sys.modules['mcp'] = None; from earnest.cli import main; "
@@ -515,6 +578,13 @@ def test_without_its_package_it_says_what_to_install(home):
     )
     assert done.returncode == 3
     assert "pip install 'earnest[mcp]'" in done.stderr
+
+
+def test_a_principal_has_a_plain_name(home, capsys):
+    from earnest.cli import main
+
+    assert main(["mcp", "--principal", "an agent", "--home", str(home.root)]) == 2
+    assert "that is no name of a principal" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("token", ["", "quite-short", "first-of-two\nline and another one"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import zlib
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,11 @@ from hypothesis import strategies as st
 from earnest.core.acts import READ
 from earnest.core.budget import Budget, Purse
 from earnest.core.errors import BudgetError, ToolError
+from earnest.core.home import Home
 from earnest.core.jobs import DATA, WORK
+from earnest.core.protocols import Sandbox
 from earnest.tools.files import EditTool, Files, ReadTool, WriteTool
+from earnest.tools.pictures import picture, png
 from earnest.tools.workspace import MOST_BYTES, Workspace
 
 
@@ -180,6 +185,24 @@ def test_bytes_are_taken_from_the_purse_before_they_are_written(tmp_path: Path) 
     write(files, "b", "123")
     with pytest.raises(ToolError, match="at most"):
         files.workspace.write("c", bytes(MOST_BYTES + 1))
+
+
+def test_a_figure_is_shown(files: Files, home: Home, sandbox: Sandbox) -> None:
+    data = b"\x89PNG\r\n\x1a\n"
+    head = b"\0\0\0\4\0\0\0\3\x08\2\0\0\0"
+    pixels = zlib.compress(bytes(13) * 3)
+    for kind, body in ((b"IHDR", head), (b"IDAT", pixels), (b"IEND", b"")):
+        code = zlib.crc32(kind + body)
+        data += len(body).to_bytes(4, "big") + kind + body + code.to_bytes(4, "big")
+    files.workspace.write("a.png", data)
+    files.workspace.write("b.png", b"<script>")
+    tool = ReadTool(files, partial(picture, blobs=home.blobs, sandbox=sandbox))
+    (shown,) = tool.call({"path": "a.png"}).pictures
+    assert home.blobs.get(shown.blob) == png(data)
+    with pytest.raises(ToolError, match="no PNG"):
+        tool.call({"path": "b.png"})
+    with pytest.raises(ToolError, match="no text"):
+        ReadTool(files).call({"path": "a.png"})
 
 
 def test_what_a_call_would_do(files: Files) -> None:

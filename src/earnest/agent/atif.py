@@ -6,12 +6,14 @@ The format forbids keys of one's own except in `extra`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import earnest
 from earnest.agent.replay import CUT_OFF, State, Turn
+from earnest.core.canon import parse
 from earnest.core.events import Event
-from earnest.core.messages import Message
+from earnest.core.messages import Message, Observation
 
 SCHEMA: Final = "ATIF-v1.7"
 _STEPS: Final = ("step", "compact")
@@ -31,6 +33,14 @@ def prompt_step(number: int, message: Message, at: str) -> dict[str, Any]:
     }
 
 
+def _refs(seen: Observation) -> list[dict[str, Any]] | None:
+    """Return what a result of `delegate` says of its sub-agent's trajectory; None: it is none."""
+    if "trajectory" not in seen.data:
+        return None
+    name, path = seen.data["trajectory"]
+    return [{"trajectory_id": name, "trajectory_path": path}]
+
+
 def agent_step(number: int, turn: Turn, model: str) -> dict[str, Any]:
     """Return the step (numbered from 1) of one turn of the model with its observations."""
     calls = [
@@ -38,7 +48,8 @@ def agent_step(number: int, turn: Turn, model: str) -> dict[str, Any]:
         for call in turn.message.calls
     ]
     results: list[dict[str, Any]] = [
-        {"source_call_id": call.id, "content": seen.content} for call, seen in turn.done
+        _present(source_call_id=call.id, content=seen.content, subagent_trajectory_ref=_refs(seen))
+        for call, seen in turn.done
     ]
     if not turn.over and not turn.message.calls:
         results = [{"content": CUT_OFF}]
@@ -89,10 +100,11 @@ def compact_step(number: int, upto: int, by: str, summary: str, at: str) -> dict
     }
 
 
-def trajectory(events: Iterable[Event], state: State) -> dict[str, Any]:
+def trajectory(events: Iterable[Event], state: State, folder: Path) -> dict[str, Any]:
     """Return the whole trajectory of a run from its log, whatever its context held.
 
-    A turn that is still open stands at its end with what is known of it.
+    A turn that is still open stands at its end with what is known of it. Those of sub-agents
+    that its steps refer to are in it, as they lie below `folder`, the run's.
     """
     events = list(events)
     start: Mapping[str, Any] = events[0].payload
@@ -102,6 +114,8 @@ def trajectory(events: Iterable[Event], state: State) -> dict[str, Any]:
     if state.open is not None:
         steps = [*steps, agent_step(len(steps) + 1, state.open, start["model"])]
     tools = [{"type": "function", "function": spec} for spec in start["tools"]]
+    paths = [folder / seen.data["trajectory"][1] for _, seen in state.calls if _refs(seen)]
+    below = [parse(path.read_bytes()) for path in paths if path.exists()]
     return {
         "schema_version": SCHEMA,
         "session_id": start["run"],
@@ -113,6 +127,7 @@ def trajectory(events: Iterable[Event], state: State) -> dict[str, Any]:
             "tool_definitions": tools,
         },
         "steps": steps,
+        **({"subagent_trajectories": below} if below else {}),
         "final_metrics": _present(
             total_prompt_tokens=state.prompt_tokens,
             total_completion_tokens=state.completion_tokens,

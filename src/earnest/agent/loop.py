@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from earnest.agent import context
 from earnest.agent.asking import Asking
@@ -44,6 +44,9 @@ from earnest.core.protocols import Model, Progress, Tool
 from earnest.core.quoted import plain
 from earnest.core.records import Finding, Task
 
+# What has to be on the disk before the run goes on. A loss of power in the middle of a step then
+# loses outcomes, which are asked about, and never that something was begun. (No kill loses either.)
+_FLUSHED: Final = ("start", "resume", "intent", "budget", "end")
 Status = Literal["done", "over-budget", "stuck", "failed", "stopped"]
 
 
@@ -94,10 +97,15 @@ class _Run:
 
     def write(self, kind: str, **payload: Any) -> None:
         """Write an event, and take it in."""
-        used = {name: round(amount, 9) for name, amount in self.purse.used.items()}
+        # A sub-agent that was cut off goes on from its own log, and counts what it used again.
+        lent = self.purse.lent(settled=kind == "effect")
+        cut = lent if payload.get("between") is False else {}
+        used = {
+            name: round(amount - cut.get(name, 0.0), 9) for name, amount in self.purse.used.items()
+        }
         spent = round(used["wall_s"], 3)
         body = {**payload, "at": _now(), "spent_s": spent, "used": {**used, "wall_s": spent}}
-        self.state.take(self.log.append(kind, body))
+        self.state.take(self.log.append(kind, body, flush=kind in _FLUSHED))
         if kind == "effect":
             self.announce()
             seen = payload["observation"]
@@ -152,7 +160,7 @@ class _Run:
 
     def step(self, payload: dict[str, Any]) -> None:
         """Write a step: its payload is exactly an ATIF step."""
-        self.state.take(self.log.append("step", payload))
+        self.state.take(self.log.append("step", payload, flush=False))
 
     def announce(self) -> None:
         """Write the `finding` events that are owed: an effect is what makes a finding count."""
@@ -277,7 +285,7 @@ class _Run:
     def result(self, status: Status, reason: str) -> RunResult:
         """Write the trajectory, and return the result."""
         if self.log.events:
-            document = trajectory(self.log.events, self.state)
+            document = trajectory(self.log.events, self.state, self.log.path.parent)
             write_whole(self.log.path.with_name("trajectory.json"), canonical(document))
         return _result(self.state, status, reason)
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from earnest.agent.breaker import MEMORY, Trace, trace
+from earnest.core.claims import sentence
 from earnest.core.events import Event
 from earnest.core.messages import Message, Observation, ToolCall, Usage
 from earnest.core.quoted import named, quoted
@@ -199,8 +200,14 @@ class State:
             self.open.effects[int(body["index"])] = observation
             self.open.ended_s = self.spent_s
         if "finding" in observation.data:
-            self.findings.append(Finding.from_body(observation.data["finding"]))
-            self.sentences.append(str(observation.data.get("sentence", "")))
+            self._found(observation.data["finding"], str(observation.data.get("sentence", "")))
+        for body in observation.data.get("findings", ()):  # of a sub-agent
+            self._found(body, "")
+
+    def _found(self, body: Any, said: str) -> None:
+        finding = Finding.from_body(body)
+        self.findings.append(finding)
+        self.sentences.append(said or sentence(finding.claim))
 
     def _finding(self, body: Mapping[str, Any]) -> None:  # noqa: ARG002
         self.announced += 1

@@ -38,7 +38,9 @@ _NUMBER: Final = re.compile(
 )
 _COMPARES: Final = re.compile(
     r"\b(?:higher|lower|more|less|fewer|greater|larger|smaller|longer|shorter|faster|slower|older|"
-    r"younger|better|worse|increas\w+|decreas\w+|ris(?:es|ing|en)|rose|fall(?:s|ing|en)?|fell|"
+    r"younger|better|worse|cheaper|dearer|steeper|quicker|heavier|lighter|taller|warmer|colder|wider|"
+    r"narrower|stronger|weaker|closer|denser|rarer|safer|richer|poorer|shr(?:inks?|ank|unk)|"
+    r"drop(?:s|ped)|jump(?:s|ed)|peak(?:s|ed)|climb(?:s|ed)|increas\w+|decreas\w+|ris(?:es|ing|en)|rose|fall(?:s|ing|en)?|fell|"
     r"declin\w+|grow(?:s|n|ing)?|grew|correlat\w+|associat\w+|differ(?:s|ed|ent|ence)?|outperform\w*|"
     r"exceed\w*|twice|double[sd]?|half|significant\w*|predicts?|depends?|median|mean|average|"
     r"highest|lowest|most|least)\b",
@@ -46,15 +48,20 @@ _COMPARES: Final = re.compile(
 )  # fmt: skip
 _WORK: Final = re.compile(
     r"\b(?:tests?|lint\w*|build|commit\w*|files?|lines?|functions?|branch|pull request|refactor\w*|"
-    r"install\w*|edited|added|created|updated|removed|renamed|TODO)\b",
+    r"install\w*|edited|added|created|updated|removed|renamed|fixed|moved|rebased|applied|TODO)\b",
     re.IGNORECASE,
 )
 _MEANS_TO: Final = re.compile(
-    r"\b(?:I'll|I will|I am going to|let me|let's|next steps?|you can|would you|please)\b",
+    r"\b(?:I'll|I will|I am going to|let me|let's|next steps?|you can|please|would|could|might|"
+    r"should)\b"
+    # what was done, not what was seen
+    r"|^(?:I|We) (?!(?:also |then )?(?:find|found|see|saw|conclud|observ|measur|estimat|get|got))",
     re.IGNORECASE,
 )
 _LEAD: Final = re.compile(r"^[\s>#*+-]+|^\d+[.)]\s+")
-_ENDS: Final = re.compile(r"(?<=[.!?])\s+(?=[A-Z\d*`(\"'])")
+_ENDS: Final = re.compile(
+    r"(?<=[.!?])(?<!\bvs\.)(?<!\be\.g\.)(?<!\bi\.e\.)(?<!\bca\.)(?<!\bapprox\.)\s+(?=[A-Z\d*`(\"'])"
+)
 _DATA: Final = re.compile(
     r"[\w./~-]{1,200}\.(?:csv|tsv|parquet|json|jsonl|xlsx?|feather|db|sqlite|duckdb)\b"
 )

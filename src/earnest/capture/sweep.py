@@ -29,9 +29,11 @@ from earnest.capture.spool import Part, Spooled, importing, spooled, whole_lines
 from earnest.capture.store import Captured, Store, wrapped
 from earnest.core.errors import CaptureError, EarnestError, LackError
 from earnest.core.protocols import Progress
+from earnest.core.quoted import plain
 
 _BATCH: Final = 16 << 20
 _STEP: Final = 64 << 20
+_LONGEST: Final = 1000
 ENDINGS: Final = (".jsonl", ".json", ".traj", ".eval")
 
 
@@ -167,8 +169,8 @@ class Importer:
         about = {key: word(state.get(key)) for key in ("session_id", "cwd")}
         form = form or word(captured.about.get("format")) or _sniffed(parts[0].path)
         took = Took(captured.id, path, form, about["session_id"])
-        told = _told(form, parts[0].path) if not captured.about.get("told") else {}
-        known = {key: one for key, one in about.items() if one}
+        told = self._said(_told(form, parts[0].path)) if not captured.about.get("told") else {}
+        known = self._said({key: one for key, one in about.items() if one})
         fixed = {"path": path, "format": form, "told": "yes"}
         captured.describe(**{**told, **known, **self._kin(Path(path)), **fixed})
         took.session_id = word(captured.about.get("session_id"))
@@ -257,7 +259,7 @@ class Importer:
         chunks = captured.chunks()
         if captured.forgotten or any(one.head().get("source") == source for one in chunks):
             return
-        gen = chunks[-1].gen + 1 if chunks else 0
+        gen, told = chunks[-1].gen + 1 if chunks else 0, self._said(told)
         took = Took(captured.id, str(path), form, told.get("session_id", ""), bytes=size)
         head: dict[str, Any] = {"version": 1, "gen": gen, "line": 1, "source": source}
         fresh = _redacted(raw, Redactor(like=self._rules), head)
@@ -270,6 +272,18 @@ class Importer:
         took.lines = head["lines"]
         took.redacted.update(head["redacted"])
         self._done(took, progress)
+
+    def _said(self, told: dict[str, str]) -> dict[str, str]:
+        """Return what a transcript says of its session, without secrets and short.
+
+        Its folder stays as it is: data files are found by it.
+        """
+        redactor, count = Redactor(like=self._rules), Counter[str]()
+        return {
+            name: text if name == "cwd" else redactor.text(text[:_LONGEST], count)[:_LONGEST]
+            for name, text in told.items()
+            if name != "cwd" or len(text) <= _LONGEST
+        }
 
     def _would(self, path: Path, form: str, here: Spooled) -> None:
         """Say what an import would keep of a transcript that grows."""
@@ -301,7 +315,16 @@ class Importer:
 
     def _done(self, took: Took, progress: Progress) -> None:
         self.took.append(took)
-        progress(f"captured {took.lines:,} lines of {took.path}")
+        progress(f"captured {took.lines:,} lines of {plain(took.path)}")
+
+
+def forget(home: Path, one: Captured) -> None:
+    """Remove what is kept of a session for good, and what of it waits in the spool."""
+    with importing(home):
+        one.forget()
+        here = Spooled(Path(hook.place(str(home), word(one.about.get("path")))))
+        for part in here.parts() if here.folder.is_dir() else ():
+            here.taken(part, part.base + part.size)
 
 
 def _redacted(found: Iterable[bytes], redactor: Redactor, head: dict[str, Any]) -> Iterator[bytes]:

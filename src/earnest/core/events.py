@@ -1,4 +1,4 @@
-"""The event log: append-only, hash-chained, one JSON object a line, flushed before going on.
+"""The event log: append-only, hash-chained, one JSON object a line.
 
 A killed writer leaves at most one torn last line; opening the log for writing cuts it off.
 Any other damage is an error that names the line.
@@ -92,20 +92,29 @@ class EventLog:
         except BlockingIOError as error:
             os.close(self._file)
             raise EarnestError(f"{path} is being written by another process") from error
-        except LogError:
+        except BaseException:
             os.close(self._file)
             raise
 
-    def append(self, kind: str, payload: Mapping[str, Any]) -> Event:
-        """Write one event and flush it to the disk before returning it."""
+    def append(self, kind: str, payload: Mapping[str, Any], *, flush: bool = True) -> Event:
+        """Write one event; return it once it, and all before it, are on the disk.
+
+        Without `flush` it outlives this process, whatever ends it, but not a loss of power before
+        the next flush.
+        """
         previous = self.events[-1].chain if self.events else GENESIS
         line, link = _encode(len(self.events), kind, payload, previous)
         if os.write(self._file, line) != len(line):
             raise LogError(f"{self.path}: the disk took only part of an event")
-        os.fdatasync(self._file)
+        if flush:
+            self.flush()
         event = Event(len(self.events), kind, parse(canonical(payload)), link)
         self.events.append(event)
         return event
+
+    def flush(self) -> None:
+        """Wait until what was written is on the disk."""
+        os.fdatasync(self._file)
 
     def of_kind(self, kind: str) -> list[Event]:
         """Return the events of one kind, in order."""

@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
-from earnest.core.errors import LackError, ModelError
+from earnest.core.canon import canonical
+from earnest.core.errors import LackError, ModelError, RecordError
 from earnest.core.history import Style
 from earnest.core.messages import Completion, Kept, Message, Sampling, ToolSpec, Usage
 from earnest.core.protocols import Blobs, Heard
@@ -88,7 +89,7 @@ class AnthropicModel:
             raise ModelError(
                 f"{self.name} takes no temperature", mend="leave the temperature to the model"
             )
-        client = self._connected()
+        client = self.connect()
         body = self._body(messages, tools, sampling)
         listener, counted = Listener(self.heard), Counted()
         blocks: list[dict[str, Any]] = []
@@ -143,19 +144,19 @@ class AnthropicModel:
                 mend="check that the base URL is that of a messages API",
             ) from error
 
-    def _connected(self) -> Anthropic:
+    def connect(self) -> Anthropic:
         """Return the client, made on first use. Raises `LackError`."""
         if self._client is not None:
             return self._client
+        key = os.environ.get(KEY, "")
+        if not key:
+            raise LackError(f"no key for {self.name}", mend=f"export {KEY}=… (your API key)")
         try:
             from anthropic import Anthropic
         except ImportError as error:
             raise LackError(
                 "this model needs Anthropic's SDK", mend="pip install 'earnest[anthropic]'"
             ) from error
-        key = os.environ.get(KEY, "")
-        if not key:
-            raise LackError(f"no key for {self.name}", mend=f"export {KEY}=… (your API key)")
         self._client = Anthropic(
             api_key=key, base_url=self.base_url, timeout=self.timeout_s, max_retries=0
         )
@@ -183,13 +184,22 @@ class AnthropicModel:
             content=made.text,
             calls=calls,
             thoughts=made.thoughts,
-            kept=Kept(model=self.name, blocks=tuple(made.sendable())) if blocks else None,
+            kept=self._kept(made),
         )
         return Completion(
             message=message,
             usage=self._usage(counted),
             stop="length" if cut else "calls" if calls else "end",
         )
+
+    def _kept(self, made: Blocks) -> Kept | None:
+        """Return what goes back to the model as it gave it; None: a record can't hold it."""
+        blocks = made.sendable()
+        try:
+            canonical(blocks)
+        except RecordError:
+            return None
+        return Kept(model=self.name, blocks=tuple(blocks)) if blocks else None
 
     def _usage(self, counted: Counted) -> Usage:
         prompt = counted.fresh + counted.cached + counted.written

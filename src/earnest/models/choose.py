@@ -69,7 +69,8 @@ def _served(spec: str) -> Model:
 def furnish(model: Model, home: Home) -> Model:
     """Give a model what a home holds for it: the user's own prices, and the pictures' bytes.
 
-    Raises `UsageError` where the prices can't be read.
+    Raises `UsageError` where the prices can't be read, `LackError` where the model's SDK or its key
+    is missing, so that no run begins without.
     """
     from earnest.models.anthropic import AnthropicModel
     from earnest.models.openai import OpenAIModel
@@ -80,4 +81,5 @@ def furnish(model: Model, home: Home) -> Model:
         model.price = known.price or model.price
         model.window = known.window or model.window
         model.blobs = home.blobs
+        model.connect()
     return model

@@ -94,7 +94,7 @@ class OpenAIModel:
         protocol (`TooLongError` where the conversation is too long for it); `LackError` where the
         SDK or the key is missing.
         """
-        client = self._connected()
+        client = self.connect()
         body = self._body(messages, tools, sampling)
         listener = Listener(self.heard)
         mends = {status: mend.format(key=self.key_variable) for status, mend in _MENDS.items()}
@@ -140,21 +140,21 @@ class OpenAIModel:
                     mend="check that the base URL is that of a chat completions API",
                 ) from error
 
-    def _connected(self) -> OpenAI:
+    def connect(self) -> OpenAI:
         """Return the client, made on first use. Raises `LackError`."""
         if self._client is not None:
             return self._client
+        key = os.environ.get(self.key_variable, "")
+        if not key and self.base_url is None:
+            raise LackError(
+                f"no key for {self.name}", mend=f"export {self.key_variable}=… (your API key)"
+            )
         try:
             from openai import OpenAI
         except ImportError as error:
             raise LackError(
                 "this model needs OpenAI's SDK", mend="pip install 'earnest[openai]'"
             ) from error
-        key = os.environ.get(self.key_variable, "")
-        if not key and self.base_url is None:
-            raise LackError(
-                f"no key for {self.name}", mend=f"export {self.key_variable}=… (your API key)"
-            )
         self._client = OpenAI(
             api_key=key or "none", base_url=self.base_url, timeout=self.timeout_s, max_retries=0
         )

@@ -86,13 +86,15 @@ def _submitted(home: Home, finding: Finding, task: Task, run: str) -> Finding:
     """Submit a finding's claim and evidence on a task's table. Raises `ToolError`."""
     from earnest.sandbox.choose import open_sandbox
     from earnest.tasks.registry import Registry
+    from earnest.tools.answers import of_finding
     from earnest.tools.findings import SubmitFinding, Submitter, arguments_of
 
     (ref,) = task.tables
     with contextlib.closing(open_sandbox(home.images)) as sandbox:
         author = finding.author.model_copy(update={"principal": research.PRINCIPAL})
         submitter = Submitter(task, run, author, research.exposure(task, author.model, sandbox))
-        tool = SubmitFinding(submitter, sandbox, home.blobs, Registry(home).visible(ref.table))
+        visible, answers = Registry(home).visible(ref.table), of_finding(finding, home.blobs)
+        tool = SubmitFinding(submitter, sandbox, home.blobs, visible, answers=answers)
         script = home.blobs.get(finding.evidence.script)
         made = tool.call(arguments_of(finding, script))
     return Finding.from_body(made.data["finding"])

@@ -72,6 +72,12 @@ def _search(options: argparse.Namespace, home: Home, say: Progress) -> dict[str,
     return bench_search(say)
 
 
+def _agent(options: argparse.Namespace, home: Home, say: Progress) -> dict[str, Any]:  # noqa: ARG001
+    from earnest.recipes.agent_bench import bench as bench_agent
+
+    return bench_agent(progress=say)
+
+
 BENCHES: Final[Mapping[str, Bench]] = {
     "sandbox": _sandbox,
     "grader": _grader,
@@ -81,6 +87,7 @@ BENCHES: Final[Mapping[str, Bench]] = {
     "discoveries": _discoveries,
     "shared": _shared,
     "search": _search,
+    "agent": _agent,
 }
 
 

@@ -281,7 +281,8 @@ def _conduct(options: argparse.Namespace, home: Home, say: Progress) -> Answer: 
 
 def _forget(options: argparse.Namespace, home: Home, say: Progress) -> Answer:  # noqa: ARG001
     from earnest.capture.store import Store
+    from earnest.capture.sweep import forget
 
     one = Store(home.root).find(options.session)
-    one.forget()
+    forget(home.root, one)
     return 0, _document(forgotten=one.id), f"forgotten: {one.id}"

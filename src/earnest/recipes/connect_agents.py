@@ -33,15 +33,17 @@ class Settings:
     hook: Path = HOOK
     home: Path | None = None
 
-    def server(self, scope: str) -> dict[str, Any]:
+    def server(self, agent: str, scope: str) -> dict[str, Any]:
         """Return the MCP server's entry, as JSON files have it; a project's names no one's paths.
+
+        The agent is a principal of its own: what it claims is paid from its own error budget.
 
         There, `earnest` must be on the path of everyone who works in the project.
         """
         if scope == "project":
-            return {"command": "earnest", "args": ["mcp"]}
+            return {"command": "earnest", "args": _asked(agent)}
         # -P: an agent starts it in its project's folder, of which nothing is to be imported.
-        arguments = ["-P", "-m", "earnest", "mcp"]
+        arguments = ["-P", "-m", "earnest", *_asked(agent)]
         entry: dict[str, Any] = {"command": self.python, "args": arguments}
         if self.home is not None:
             entry["env"] = {"EARNEST_HOME": str(self.home)}
@@ -52,6 +54,10 @@ class Settings:
         """The hook's command line."""
         home = ["--home", str(self.home)] if self.home is not None else []
         return shlex.join([self.python, "-I", "-S", str(self.hook), *home])
+
+
+def _asked(agent: str) -> list[str]:
+    return ["mcp", "--principal", agent]
 
 
 def changes(agent: str, scope: str, base: Path, settings: Settings | None) -> dict[Path, Change]:
@@ -77,7 +83,7 @@ def _claude(base: Path, scope: str, settings: Settings | None) -> dict[Path, Cha
     # What names paths of this account goes where Claude Code keeps a user's own settings.
     name = "settings.local.json" if scope == "project" else "settings.json"
     return {
-        base / ".mcp.json" if scope == "project" else own: _servers(settings, scope),
+        base / ".mcp.json" if scope == "project" else own: _servers(settings, "claude-code", scope),
         folder / name: _hooks(claude_hooks(settings.command) if settings else None),
         folder / "skills" / "earnest" / "SKILL.md": _skill(settings),
     }
@@ -85,7 +91,7 @@ def _claude(base: Path, scope: str, settings: Settings | None) -> dict[Path, Cha
 
 def _codex(base: Path, scope: str, settings: Settings | None) -> dict[Path, Change]:
     folder = _from_environment("CODEX_HOME", scope, base / ".codex")
-    lines = _toml(settings.server(scope)) if settings else None
+    lines = _toml(settings.server("codex", scope)) if settings else None
     found: dict[Path, Change] = {
         folder / "config.toml": lambda text, path: files.block(text, lines, path)
     }
@@ -97,7 +103,7 @@ def _codex(base: Path, scope: str, settings: Settings | None) -> dict[Path, Chan
 
 def _cursor(base: Path, scope: str, settings: Settings | None) -> dict[Path, Change]:
     folder = base / ".cursor"
-    found: dict[Path, Change] = {folder / "mcp.json": _servers(settings, scope)}
+    found: dict[Path, Change] = {folder / "mcp.json": _servers(settings, "cursor", scope)}
     if scope == "user":
         own = cursor_hooks(settings.command) if settings else None
         found[folder / "hooks.json"] = lambda text, path: files.hooks(text, own, path, version=1)
@@ -138,8 +144,8 @@ def cursor_hooks(command: str) -> dict[str, dict[str, Any]]:
     return {name: _entry(command, name) for name in _CURSOR}
 
 
-def _servers(settings: Settings | None, scope: str) -> Change:
-    entry = settings.server(scope) if settings else None
+def _servers(settings: Settings | None, agent: str, scope: str) -> Change:
+    entry = settings.server(agent, scope) if settings else None
     return lambda text, path: files.servers(text, entry, path)
 
 
@@ -181,7 +187,7 @@ def plugin(agent: str) -> Mapping[str, str]:
         "license": "Apache-2.0",
         "keywords": ["verification", "data analysis", "mcp"],
     }
-    server = {"mcpServers": {"earnest": {"command": "earnest", "args": ["mcp"]}}}
+    server = {"mcpServers": {"earnest": {"command": "earnest", "args": _asked(agent)}}}
     return {
         f"{folders[agent]}/plugin.json": _json(manifest),
         ".mcp.json": _json(server),

@@ -36,8 +36,19 @@ def _write(found: Mapping[str, Any], before: str | None) -> str | None:
     if not found:
         return None
     indent = re.search(r"^([ \t]+)\S", before or "", re.M)
-    text = json.dumps(found, indent=indent[1] if indent else 2, ensure_ascii=False)
+    step = indent[1] if indent else 2
+    text = json.dumps(found, indent=step, ensure_ascii=False)
+    if not _encodable(text):  # halves of a character, which JSON can escape and UTF-8 can't hold
+        text = json.dumps(found, indent=step)
     return text + "\n" * (before is None or before.endswith("\n") or not before.strip())
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _inner(found: dict[str, Any], key: str, path: str) -> dict[str, Any]:

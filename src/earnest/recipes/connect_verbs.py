@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import importlib.util
 import os
 import sys
 from collections.abc import Mapping
@@ -71,8 +72,18 @@ def connect(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
         return 0, document, "nothing to change"
     if not written:
         return int(not options.dry_run), document, "nothing was written"
-    steps = [] if options.remove else next_steps(options.agent, options.scope)
+    steps = [] if options.remove else [*_lacking(), *next_steps(options.agent, options.scope)]
     return 0, document, "\n".join([f"{len(edits)} files are as shown", *steps])
+
+
+def _lacking() -> list[str]:
+    """Return what is not installed here that the agent will need, and what comes of it."""
+    needed = {
+        "mcp": "the server will not start without: pip install 'earnest[mcp]'",
+        "kingfisher_sdk": "sessions wait in the spool, as they are, for: "
+        "pip install 'earnest[capture]'",
+    }
+    return [told for name, told in needed.items() if importlib.util.find_spec(name) is None]
 
 
 def planned(wanted: Mapping[Path, Change]) -> list[Edit]:

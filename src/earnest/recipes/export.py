@@ -24,7 +24,7 @@ from typing import Any, Final
 from earnest.core.canon import digest, parse
 from earnest.core.claims import sentence
 from earnest.core.errors import RecordError, SandboxError, UsageError
-from earnest.core.evidence import evidence_job, evidence_numbers
+from earnest.core.evidence import evidence_job, evidence_numbers, recorded_answers
 from earnest.core.home import Home
 from earnest.core.jobs import DATA, Job
 from earnest.core.protocols import Sandbox
@@ -86,14 +86,15 @@ def export(
     if out.exists():
         raise UsageError(f"{out} is there already", mend="name a new folder: --out DIR")
     script = home.blobs.get(finding.evidence.script)
+    answers = recorded_answers(finding.evidence.inputs, home.blobs.get)
     crate, left_out = Crate(), list[str]()
     crate.put("finding.json", finding.data, "the finding: its claim, its evidence, its author")
     crate.put("evidence.py", script, "the script that re-derives the claim, by the author")
     for name, code in programs(finding.claim).items():
         crate.put(f"{name}.py", code + "\n", f"the {name} that the claim is about, by the author")
     with _visible(home, finding) as folder:
-        left_out += _inputs(finding, folder, crate, most_mib)
-        image, differs = _in_the_jail(sandbox, script, folder, finding)
+        left_out += _inputs(finding, folder, answers, crate, most_mib)
+        image, differs = _in_the_jail(sandbox, script, folder, answers, finding)
     crate.put_json("results.json", dict(finding.evidence.results), "the declared numbers")
     crate.put_json("verdict.json", told(finding, verdict), "the verdict, rounded to two digits")
     if figure := effects([(finding, verdict)]):
@@ -120,10 +121,16 @@ def _visible(home: Home, finding: Finding) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _inputs(finding: Finding, folder: Path, crate: Crate, most_mib: float) -> list[str]:
+def _inputs(
+    finding: Finding, folder: Path, answers: Mapping[str, bytes], crate: Crate, most_mib: float
+) -> list[str]:
     """Put the script's inputs in; return what was too large. Raises `RecordError`."""
     left_out = []
+    for name, data in answers.items():
+        crate.put(f"data/{name}", data, "what a host answered the run, as it came")
     for name, expected in finding.evidence.inputs.items():
+        if name in answers:
+            continue
         path = folder / Path(name).name
         data = path.read_bytes() if path.name == name and path.is_file() else b""
         if digest(data) != expected:
@@ -173,7 +180,7 @@ def _exchanges(home: Home, run: str, crate: Crate, most_mib: float) -> list[str]
 
 
 def _in_the_jail(
-    sandbox: Sandbox, script: bytes, folder: Path, finding: Finding
+    sandbox: Sandbox, script: bytes, folder: Path, answers: Mapping[str, bytes], finding: Finding
 ) -> tuple[dict[str, Any], str]:
     """Ask a jail what it has, and run the script there; say where its numbers differ."""
     entry = ("python", "probe.py")
@@ -181,7 +188,7 @@ def _in_the_jail(
     if not asked.ok or "image.json" not in asked.files:
         raise SandboxError(f"the jail does not say what it has: {asked.stderr[-200:]}")
     image: dict[str, Any] = parse(asked.files["image.json"])
-    result = sandbox.run(evidence_job(script, folder, 1))
+    result = sandbox.run(evidence_job(script, folder, 1, answers=answers))
     try:
         found = evidence_numbers(result)
         differs = close(finding.evidence.results, found, finding.evidence.tolerance)

@@ -145,6 +145,7 @@ def _submitted(home: Home, one: Imported, task: Task, run: str, split: Split | N
     """
     from earnest.sandbox.choose import open_sandbox
     from earnest.tasks.registry import Registry
+    from earnest.tools.answers import of_finding
     from earnest.tools.findings import SubmitFinding, Submitter, arguments_of
 
     finding = one.finding
@@ -158,7 +159,8 @@ def _submitted(home: Home, one: Imported, task: Task, run: str, split: Split | N
             data = Registry(home).visible(split.ref.table)
         else:
             data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="earnest-import-")))
-        tool = SubmitFinding(Submitter(task, run, author, exposure), sandbox, home.blobs, data)
+        submitter, answers = Submitter(task, run, author, exposure), of_finding(finding, home.blobs)
+        tool = SubmitFinding(submitter, sandbox, home.blobs, data, answers=answers)
         script = home.blobs.get(finding.evidence.script)
         made = tool.call({**arguments_of(finding, script), "prose": ""})
     return Finding.from_body(made.data["finding"])

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import getpass
 import time
+from collections import Counter
 from dataclasses import asdict
 
 from earnest.core.errors import UsageError
 from earnest.core.home import Home
 from earnest.core.protocols import Progress
+from earnest.core.quoted import plain
 from earnest.core.sign import KeyFolder, fingerprint
 from earnest.recipes.answer import Answer
 
@@ -51,16 +53,21 @@ def _stats(home: Home) -> Answer:
     with Ledger(home.ledger) as opened:
         number, chain = opened.head()
         told, budget, gone = opened.counts(), opened.stats(), len(opened.retracted())
+        elsewhere = dict(sorted(Counter(one.record.name for one in opened.imports()).items()))
     document = {
         "version": 1,
         "records": number,
         "chain": chain,
         "findings": told,
         "retracted": gone,
+        "imports": elsewhere,
         **budget,
     }
     words = ", ".join(f"{count} {word}" for word, count in told.items())
     lines = [f"{number} records, chain {chain}", f"findings: {words}; {gone} of them retracted"]
+    if elsewhere:
+        of = ", ".join(f"{count} of {plain(source)}" for source, count in elsewhere.items())
+        lines.append(f"imports, which are not counted among them: {of}")
     lines += [
         f"error budget of {one['principal']}: {one['tests']} tests, "
         f"{one['rejections']} rejections, {one['spent']:.3g} spent, {one['left']:.3g} left, "

@@ -217,7 +217,7 @@ def _report(options: argparse.Namespace, home: Home) -> Answer:
 def _export(options: argparse.Namespace, home: Home) -> Answer:
     events, state = _read(home, options.run)
     form = options.form
-    data = _exported(home, form, events, state).encode("utf-8", "replace")
+    data = _exported(home, options.run, form, events, state).encode("utf-8", "replace")
     path = options.out or Path(f"{options.run}.{form}.{_ENDINGS[form]}")
     if path.is_dir():
         raise UsageError(f"{path} is a folder", mend="name a file: --out FILE")
@@ -226,11 +226,12 @@ def _export(options: argparse.Namespace, home: Home) -> Answer:
     return 0, told, f"{path}: {form}, {len(data):,} bytes"
 
 
-def _exported(home: Home, form: str, events: list[Event], state: State) -> str:
+def _exported(home: Home, run: str, form: str, events: list[Event], state: State) -> str:
     if form == "atif":
         from earnest.agent.atif import trajectory
 
-        return json.dumps(trajectory(events, state), ensure_ascii=False, indent=1) + "\n"
+        told = trajectory(events, state, home.runs / run)
+        return json.dumps(told, ensure_ascii=False, indent=1) + "\n"
     if form == "chat":
         told = conversation(events, state.status or "open")
         return json.dumps(told, ensure_ascii=False, allow_nan=False) + "\n"

@@ -20,14 +20,15 @@ def mcp(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     """`mcp [--http]`: until its input ends, or it is interrupted."""
     from earnest.recipes.desk import OutsideDesk, submission
     from earnest.recipes.quota import Quota
-    from earnest.recipes.research import PRINCIPAL
     from earnest.serve.answers import Answers
     from earnest.serve.mcp import need, serve_http, serve_stdio
     from earnest.serve.offered import Offered
+    from earnest.serve.tokens import checked_name
 
     need()
     if options.json:
         raise UsageError("mcp speaks a protocol of its own", mend="leave --json away")
+    principal = checked_name(options.principal, "name of a principal")
     token = _token(options) if options.http else ""
     quota = Quota(home, submissions=options.per_hour, seconds=options.script_seconds)
     desk = OutsideDesk(home, say, quota=quota, pause_s=options.pause)
@@ -36,9 +37,9 @@ def mcp(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     desk.open()
     try:
         if options.http:
-            serve_http(offered, PRINCIPAL, options.port, token, say)
+            serve_http(offered, principal, options.port, token, say)
         else:
-            serve_stdio(offered, PRINCIPAL)
+            serve_stdio(offered, principal)
     except KeyboardInterrupt:
         status = 130
         raise

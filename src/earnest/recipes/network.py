@@ -72,4 +72,5 @@ def network(
             cells.caught_up,
             made(Proxy, "shell"),
             made(Proxy, "http", None).ask,
+            lambda: tuple(recording.items),
         )

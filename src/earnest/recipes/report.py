@@ -24,9 +24,9 @@ from earnest.core.records import WORDS, Finding, TableRef, Verdict
 from earnest.core.shown import brief, how_new, programs, row, shown
 from earnest.recipes.figures import Effect, forest
 from earnest.recipes.plainly import answer, effect_words, ordered
-from earnest.recipes.png import remade
 from earnest.recipes.svg import seen
 from earnest.tasks.registry import Registry
+from earnest.tools.pictures import NoPictureError, png
 
 Found = tuple[Finding, Verdict | None]
 
@@ -112,12 +112,11 @@ def figures(home: Home, pictures: Iterable[Picture]) -> list[dict[str, str]]:
         if picture.blob in told or len(told) == _MOST_PICTURES:
             continue
         try:
-            made = remade(home.blobs.get(picture.blob))
-        except RecordError:
+            made = png(home.blobs.get(picture.blob))
+        except (RecordError, NoPictureError):
             continue
-        if made is not None:
-            data = base64.b64encode(made).decode()
-            told[picture.blob] = {"name": picture.name, "data": f"data:image/png;base64,{data}"}
+        data = base64.b64encode(made).decode()
+        told[picture.blob] = {"name": picture.name, "data": f"data:image/png;base64,{data}"}
     return list(told.values())
 
 

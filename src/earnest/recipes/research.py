@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache, reduce
+from functools import lru_cache, partial, reduce
 from pathlib import Path
 
 from earnest.agent.guard import Ask
 from earnest.agent.loop import RunResult, run_agent
-from earnest.agent.replay import logged_calls, logged_findings
+from earnest.agent.replay import logged_used
 from earnest.core.acts import Policy
 from earnest.core.budget import Budget, Purse
 from earnest.core.canon import canonical, parse
@@ -23,17 +24,21 @@ from earnest.core.home import Home, write_whole
 from earnest.core.messages import Usage
 from earnest.core.protocols import Model, Progress, Sandbox
 from earnest.core.records import Author, Exposure, Finding, TableRef, Task, Verdict
+from earnest.core.running import RUN_FILE, at_work
 from earnest.ledger.ledger import Ledger
 from earnest.recipes import apart
 from earnest.recipes.closed_book import added, ask
 from earnest.recipes.earlier_notes import earlier_notes
 from earnest.recipes.known import knowledge, told
 from earnest.recipes.network import network
-from earnest.recipes.work import snapshots, words_of, work_of
+from earnest.recipes.outfit import Terms, earlier, equipped
+from earnest.recipes.work import words_of, work_of
 from earnest.tasks.registry import Registry
 from earnest.tools.findings import Submitter
-from earnest.tools.kit import close_tools, research_tools
-from earnest.tools.snapshots import Snapped
+from earnest.tools.kit import research_tools
+from earnest.tools.mcp_servers import Server
+from earnest.tools.notes import pinned
+from earnest.tools.workspace import Workspace
 from earnest.verify.evidence_batch import near_copies
 from earnest.verify.sameness import by_construction
 from earnest.verify.trivial import definitional
@@ -104,49 +109,53 @@ def explore(
     policy: Policy = "auto",
     ask: Ask = lambda _: False,
     stop: Callable[[], bool] = lambda: False,
+    servers: Sequence[Server] = (),
 ) -> RunResult:
     """Let an agent work on a task, or go on where a killed run was. Nothing is verified yet.
 
     `hosts`: what its code may reach. It is told what the ledger knows where the task was
-    `informed` (`recipes/known.py`). `policy`: what it may do; `ask` asks a person.
+    `informed` (`recipes/known.py`). `policy`: what it may do; `ask` asks a person. `servers`: the
+    MCP servers that it may use.
     """
     folder = home.runs / run
     _hand_out(home, task, folder / "data")
     author = Author(principal=PRINCIPAL, model=model.name)
     saw = exposure(task, model.name, sandbox)
-    purse = Purse(budget or Budget())
-    with EventLog(folder / "events.jsonl") as log, network(home, run, hosts, purse) as net:
-        tools = research_tools(
+    known = (told(home, task), words_of(work_of(home, run)))
+    with contextlib.ExitStack() as held:
+        log = held.enter_context(EventLog(folder / "events.jsonl"))
+        purse = Purse(budget or Budget(), logged_used(log.events))
+        net = held.enter_context(network(home, run, hosts, purse))
+        make = partial(
+            research_tools,
             Submitter(task, run, author, saw),
             sandbox,
             home.blobs,
             data=folder / "data",
             workspace=folder / "workspace",
             purse=purse,
-            earlier=logged_findings(log.events),
-            cells=logged_calls(log.events, "python"),
+            earlier=earlier(home, run, log.events),
             past=log.events,
             earlier_notes=earlier_notes(home, run, task),
             net=net,
             findings=knowledge(home, task),
         )
-        taken = snapshots(home, run, log.events)
-        try:
+        terms = Terms(purse, policy, ask, stop, servers)
+        with equipped(home, run, task, model, log, make, terms, progress, known[0]) as tools:
             return run_agent(
                 task,
                 model,
-                [Snapped(tool, taken.take) for tool in tools],
+                tools,
                 log,
-                budget,
+                purse=purse,
                 run=run,
-                known="\n\n".join(filter(None, (told(home, task), words_of(work_of(home, run))))),
+                known="\n\n".join(filter(None, known)),
+                notes=partial(pinned, Workspace(folder / "workspace")),
                 progress=progress,
                 policy=policy,
                 ask=ask,
                 stop=stop,
             )
-        finally:
-            close_tools(tools)
 
 
 def to_test(home: Home, batch: Sequence[Finding]) -> list[str]:
@@ -204,26 +213,29 @@ def research(
     knows: Model | None = None,
     policy: Policy = "auto",
     ask: Ask = lambda _: False,
+    servers: Sequence[Server] = (),
 ) -> Outcome:
     """Explore, then verify. An interrupted run's findings stay open until it is resumed.
 
     `knows`: the model that is asked closed-book about the findings (default: their author).
     """
-    result = explore(
-        home,
-        run,
-        task,
-        model,
-        sandbox,
-        progress,
-        budget=budget,
-        hosts=hosts,
-        policy=policy,
-        ask=ask,
-    )
-    if result.status == "stopped":
-        raise KeyboardInterrupt
-    found = conclude(home, task, result.findings, progress, knows or model)
+    with at_work(home.runs / run / RUN_FILE, "run", run=run):
+        result = explore(
+            home,
+            run,
+            task,
+            model,
+            sandbox,
+            progress,
+            budget=budget,
+            hosts=hosts,
+            policy=policy,
+            ask=ask,
+            servers=servers,
+        )
+        if result.status == "stopped":
+            raise KeyboardInterrupt
+        found = conclude(home, task, result.findings, progress, knows or model)
     return Outcome(run, result, found, _cost(home, result.findings))
 
 
@@ -238,7 +250,7 @@ class Begun:
     """What it takes to resume a run. `model` and `sandbox`: as written on the command line.
 
     `knows`: the model that is asked closed-book, where it is not the author. `policy`: what the
-    agent may do.
+    agent may do. `mcp`: a file of MCP servers.
     """
 
     model: str
@@ -247,6 +259,7 @@ class Begun:
     hosts: tuple[str, ...] = ()
     knows: str = ""
     policy: Policy = "auto"
+    mcp: str = ""
 
 
 def begin(home: Home, run: str, task: Task, with_: Begun) -> None:
@@ -266,4 +279,5 @@ def begun(home: Home, run: str) -> tuple[Task, Begun]:
     hosts = tuple(note.get("hosts", ()))
     budget = Budget(**note["budget"])
     knows, policy = note.get("knows", ""), note.get("policy", "auto")
-    return task, Begun(note["model"], budget, note.get("sandbox", "auto"), hosts, knows, policy)
+    sandbox, mcp = note.get("sandbox", "auto"), note.get("mcp", "")
+    return task, Begun(note["model"], budget, sandbox, hosts, knows, policy, mcp)

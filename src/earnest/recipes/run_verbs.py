@@ -34,18 +34,21 @@ def run(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
 
 
 def _run(options: argparse.Namespace, home: Home, view: View) -> Answer:
-    from earnest.models.choose import open_model
+    from earnest.models.choose import furnish, open_model
     from earnest.recipes import apart, research
     from earnest.recipes.known import KNEW, informed
+    from earnest.recipes.model_budget import held
+    from earnest.recipes.outfit import configured
 
     if not options.data and not options.bundled and not options.work:
         raise UsageError(
             "no table to look at", mend="name one: --data FILE (or --bundled NAME, --work DIR)"
         )
-    model, say = open_model(options.model), view.say
-    _priced(options, model, say)
+    say = view.say
+    model = furnish(open_model(options.model), home)
     if options.closed_book:
         open_model(options.closed_book)
+    budget = held(model, _budget(options), say)
     refs = sealed(options, home, options.data, say)
     bundled = apart.seal_bundled(home, options.bundled)
     said(home, bundled, say, "as catalogued")
@@ -59,8 +62,9 @@ def _run(options: argparse.Namespace, home: Home, view: View) -> Answer:
         _handed(home, name, options.work, refs, say)
     say(f"run {name} (if interrupted: earnest resume {name})")
     hosts, knows = tuple(options.allow), options.closed_book
-    budget = _budget(options)
-    how = research.Begun(options.model, budget, options.sandbox, hosts, knows, options.policy)
+    mcp = str(options.mcp.absolute()) if options.mcp else ""
+    how = research.Begun(options.model, budget, options.sandbox, hosts, knows, options.policy, mcp)
+    configured(home, how.mcp)
     research.begin(home, name, task, how)
     return _researched(home, name, task, model, how, view)
 
@@ -76,19 +80,6 @@ def _budget(options: argparse.Namespace) -> Budget:
     )
 
 
-def _priced(options: argparse.Namespace, model: Model, say: Progress) -> None:
-    """Say where a model's price is not known, before anything is spent."""
-    if getattr(model, "priced", True):
-        return
-    if options.dollars is not None:
-        raise UsageError(
-            f"the price of {model.name} is not known, so a budget of dollars can't be held",
-            mend="--tokens N caps tokens instead; or put the model's price into prices.json",
-        )
-    capped = "" if options.tokens else "; --tokens N would cap tokens instead"
-    say(f"{model.name}: its price is not known, so its cost is not counted{capped}")
-
-
 def _handed(home: Home, run: str, folder: Path, refs: Sequence[TableRef], say: Progress) -> None:
     """Hand a folder in, and tell what was left out of it."""
     from earnest.recipes import apart
@@ -101,22 +92,24 @@ def _handed(home: Home, run: str, folder: Path, refs: Sequence[TableRef], say: P
 
 def resume(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     """`resume RUN`."""
-    from earnest.models.choose import open_model
+    from earnest.models.choose import furnish, open_model
     from earnest.recipes import research
     from earnest.recipes.live import view_of
 
     task, how = research.begun(home, options.run)
+    model = furnish(open_model(how.model), home)
     with view_of(options, say) as view:
-        return _researched(home, options.run, task, open_model(how.model), how, view)
+        return _researched(home, options.run, task, model, how, view)
 
 
 def _researched(home: Home, run: str, task: Task, model: Model, how: Begun, view: View) -> Answer:
     """Do a run, or what is left of it, in the sandbox it was begun with."""
-    from earnest.models.choose import open_model
+    from earnest.models.choose import furnish, open_model
     from earnest.recipes import research
+    from earnest.recipes.outfit import configured
     from earnest.sandbox.choose import open_sandbox
 
-    knows = open_model(how.knows) if how.knows else None
+    knows = furnish(open_model(how.knows), home) if how.knows else None
     with contextlib.closing(open_sandbox(home.images, prefer=how.sandbox)) as sandbox:
         if warning := getattr(sandbox, "gives_up", ""):
             view.say(f"{sandbox.name}: {warning}")
@@ -133,6 +126,7 @@ def _researched(home: Home, run: str, task: Task, model: Model, how: Begun, view
             knows=knows,
             policy=how.policy,
             ask=view.ask,
+            servers=configured(home, how.mcp),
         )
     return _told(home, task, outcome)
 

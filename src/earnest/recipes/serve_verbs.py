@@ -67,8 +67,10 @@ def serve(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
         raise UsageError("serve answers over HTTP", mend="leave --json away")
     from earnest.recipes.desk import OutsideDesk
     from earnest.recipes.quota import Quota
+    from earnest.serve.tokens import TokenStore
 
     _safe(options.host, options.behind_proxy)
+    tokens = TokenStore(home.tokens)
     with _listening(options.host, options.port) as listener:
         quota = Quota(home, submissions=options.per_hour, seconds=options.script_seconds)
         desk = OutsideDesk(home, say, quota=quota)
@@ -79,7 +81,8 @@ def serve(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
             host, port = listener.getsockname()[:2]
             shown = f"[{host}]" if ":" in host else host
             say(f"serving {home.ledger} at http://{shown}:{port}")
-            say("make a token: earnest token create NAME --scope read --scope submit")
+            if not any(one.state(datetime.now(UTC)) == "active" for one in tokens.tokens()):
+                say("make a token: earnest token create NAME --scope read --scope submit")
             with _terminable():
                 _run(app, listener, options.behind_proxy)
         except KeyboardInterrupt:

@@ -54,11 +54,11 @@ def hand_in(home: Home, sessions: Iterable[Captured], say: Progress) -> list[Han
 
     Raises `EarnestError` where the desk can't be had: what it did not take stays to be handed in.
     """
-    new: list[tuple[Captured, str, dict[str, dict[str, Any]]]] = []
+    new = []
     for one in sessions:
         upto = one.upto  # it may grow while it is read
-        if found := _new(one):
-            new.append((one, upto, found))
+        if _new(one):
+            new.append(one)
         else:
             one.deal(USE, upto)
     if not new:
@@ -68,13 +68,21 @@ def hand_in(home: Home, sessions: Iterable[Captured], say: Progress) -> list[Han
     desk = OutsideDesk(home, say)
     desk.open()
     try:
-        told = []
-        for one, upto, found in new:
-            told += _of(desk, home, one, found, say)
-            one.deal(USE, upto)
+        told = [handed for one in new for handed in _handed(desk, home, one, say)]
         _await(home, [one.finding for one in told if one.finding])
     finally:
         desk.close()
+    return told
+
+
+def _handed(desk: OutsideDesk, home: Home, one: Captured, say: Progress) -> list[Handed]:
+    """Hand in what is new of a session, by one process at a time: each finding once."""
+    from earnest.recipes.desk_batches import locked
+
+    with locked(one.folder / "handing-in.lock"):
+        upto, found = one.upto, _new(one)
+        told = _of(desk, home, one, found, say) if found else []
+        one.deal(USE, upto)
     return told
 
 

@@ -89,9 +89,16 @@ def _folder(root: Path, key: str) -> Path:
 
 
 def push_folder(home: Home, root: Path, done: Synced) -> None:
-    """Write what this ledger offers into a folder; what is there stays as it is."""
+    """Write what this ledger offers into a folder; what is there stays as it is.
+
+    The folder is made, whether there is anything to offer yet or not. Raises `UsageError`.
+    """
     from earnest.serve.exchange import files_of
 
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"can't make {root}: {error.strerror}", mend="name another") from error
     for page in pages(home):
         done.left_out += page["left_out"]
         if not page["items"]:

@@ -35,6 +35,7 @@ _TRIES: Final = 4
 _PAUSE_S: Final = 0.5
 _MOST_PAUSE_S: Final = 30.0
 _TIMEOUT_S: Final = 60.0
+_WHOLE_S: Final = 600.0
 _AGAIN: Final = (429, 502, 503, 504)
 _LOCAL: Final = ("127.0.0.1", "::1", "localhost")
 _MOST_PAGES: Final = 100_000
@@ -81,7 +82,11 @@ def read_token(path: Path | None) -> str:
 
 def _base(url: str) -> str:
     """Return where the endpoints are. Raises `UsageError`: a token needs a safe way."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # of no number: `ValueError`
+    except ValueError as error:
+        raise UsageError(f"{plain(url)!r} is no address", mend="https://HOST[:PORT]") from error
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
         raise UsageError(f"{plain(url)!r} is no address", mend="https://HOST[:PORT]")
     if parts.scheme == "http" and parts.hostname not in _LOCAL:
@@ -101,15 +106,16 @@ class Remote:
         *,
         transport: Any = None,
         pause: Callable[[float], None] = time.sleep,
+        whole_s: float = _WHOLE_S,
     ) -> None:
-        """Raises `UsageError`, `LackError`."""
+        """`whole_s`: seconds that an answer may take. Raises `UsageError`, `LackError`."""
         try:
             import httpx2
         except ImportError as error:
             raise LackError(
                 "a sync over HTTP needs the package httpx2", mend="pip install 'earnest[sync]'"
             ) from error
-        self.url, self._pause = _base(url), pause
+        self.url, self._pause, self._whole_s = _base(url), pause, whole_s
         self._client: Client = httpx2.Client(
             headers={"Authorization": f"Bearer {token}", "Accept-Encoding": "identity"},
             timeout=_TIMEOUT_S,
@@ -132,7 +138,7 @@ class Remote:
                 self._pause(wait)
             try:
                 with self._client.stream(method, self.url + path, **how) as answer:
-                    body = _bounded(answer)
+                    body = _bounded(answer, time.monotonic() + self._whole_s)
             except httpx2.TransportError as failed:
                 wait, error = min(2 * wait, _MOST_PAUSE_S), str(failed) or type(failed).__name__
                 continue
@@ -149,10 +155,12 @@ def _wait(answer: Response, before: float) -> float:
     return min(2 * before, _MOST_PAUSE_S)
 
 
-def _bounded(answer: Response) -> bytes:
+def _bounded(answer: Response, until: float) -> bytes:
     body = bytearray()
     for part in answer.iter_bytes():
         body += part
+        if time.monotonic() > until:  # a byte a minute would be in time each time
+            raise RemoteError("its answer takes too long", mend="try again later")
         if len(body) > MOST_PAGE + 2**20:
             raise RemoteError("its answer is too long")
     return bytes(body)

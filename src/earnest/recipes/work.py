@@ -169,7 +169,7 @@ def words_of(work: Work) -> str:
 def opening_words(home: Home, run: str, work: Work) -> list[str]:
     """Return what a person is told as a run begins, what was left out included."""
     count = len(read_snapshot(home.blobs, work.handed))
-    lines = [f"{work.folder}: the agent works on a copy of {count} files (earnest runs diff {run})"]
+    lines = [f"{work.folder}: the agent works on a copy, files: {count} (earnest runs diff {run})"]
     why: dict[str, list[str]] = {}
     for name, reason in (work.left_out or {}).items():
         why.setdefault(reason, []).append(plain(name))

@@ -38,6 +38,7 @@ INSTRUCTIONS: Final = (
 )
 
 _SESSION: Final = re.compile(r"s-[0-9a-f]{16}")
+_PREFIX: Final = re.compile(r"[0-9a-f]{8,64}")
 _REMEMBERED: Final = 10_000
 _COLUMNS: Final = 50
 _SOON: Final = "if it was submitted a moment ago, ask again in a minute; else search for its id"
@@ -205,19 +206,24 @@ class Offered:
         }
 
     def _status(self, asked: _Status, _: Caller) -> dict[str, Any]:
-        bare = asked.id.removeprefix("sha256:")
-        with self._lock:
-            held = [
-                session
-                for name, session in self._sessions.items()
-                if name.removeprefix("sha256:").startswith(bare)
-            ]
-        for principal, session in held[:1]:
+        for principal, session in self._sessions_of(asked.id):
             self.desk.settle(principal, session)
         try:
             return self.answers.status(asked.id)
         except LedgerError as error:
             raise LedgerError(str(error), mend=error.mend or _SOON) from error
+
+    def _sessions_of(self, name: str) -> set[tuple[str, str]]:
+        """Return whose finding an id or its beginning is; nobody's where it is no id of just one.
+
+        To ask closes a batch: what could be anybody's closes nobody's.
+        """
+        bare = name.removeprefix("sha256:")
+        if not _PREFIX.fullmatch(bare):
+            return set()
+        with self._lock:
+            found = [key for key in self._sessions if key[len("sha256:") :].startswith(bare)]
+            return {self._sessions[key] for key in found} if len(found) == 1 else set()
 
 
 def new_session() -> str:

@@ -71,7 +71,7 @@ def _hash(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _checked(name: str, what: str) -> str:
+def checked_name(name: str, what: str) -> str:
     """Return a name that may stand in a log; a wrong one is not repeated: it may be a token."""
     if name.startswith(PREFIX) or not _NAME.fullmatch(name):
         raise UsageError(
@@ -145,8 +145,8 @@ class TokenStore:
             raise UsageError(f"a token is good for up to {MOST_DAYS} days", mend="--days 30")
         now, secret = _now(), PREFIX + secrets.token_urlsafe(_BYTES)
         made = Token(
-            name=_checked(name, "name of a token"),
-            principal=_checked(principal or name, "name of a principal"),
+            name=checked_name(name, "name of a token"),
+            principal=checked_name(principal or name, "name of a principal"),
             scopes=tuple(scope for scope in SCOPES if scope in scopes),
             created=now,
             expires=None if days is None else now + timedelta(days=days),
@@ -167,7 +167,7 @@ class TokenStore:
 
         Raises `UsageError`.
         """
-        _checked(name, "name of a token")
+        checked_name(name, "name of a token")
         with self._alone():
             there = self.tokens()
             for one in there:

@@ -7,7 +7,7 @@ A path is what it is to the code of `python` and `shell`: relative to the worksp
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -16,8 +16,9 @@ from pydantic import Field
 from earnest.core.acts import READ, Act, writes
 from earnest.core.errors import ToolError
 from earnest.core.jobs import DATA, WORK
-from earnest.core.messages import Observation, ToolSpec
+from earnest.core.messages import Observation, Picture, ToolSpec
 from earnest.tools.arguments import Arguments, legible
+from earnest.tools.pictures import is_picture
 from earnest.tools.workspace import Workspace
 
 _MOST: Final = 20_000
@@ -28,6 +29,10 @@ _MOST_EDITED: Final = 8 * 2**20
 _MOST_COMPARED: Final = 20_000  # lines that the nearest to a text is looked for in
 _ALIKE: Final = 0.6
 _HELD: Final = "A path of your workspace (relative), or below {}, which is read-only."
+
+
+Figure = Callable[[str, bytes], Picture]
+"""Makes a picture to show of a figure's name and bytes. Raises `ToolError`."""
 
 
 class Files:
@@ -106,17 +111,19 @@ def _lines(stream: IO[bytes], offset: int, limit: int, *, numbers: bool) -> tupl
 
 
 class ReadTool:
-    """Reads lines of a text file, however large it is. Safe for several threads."""
+    """Reads lines of a text file, however large it is; shows a figure. Safe for several threads."""
 
     repeatable: bool = True
     concurrent: bool = True
     spec: ToolSpec = _Read.spec(
         "read",
-        f"Read lines of a text file: up to {_MOST} characters; what follows is told.",
+        f"Read lines of a text file: up to {_MOST} characters; what follows is told. A PNG or JPEG "
+        "is shown to you, if you can see.",
     )
 
-    def __init__(self, files: Files) -> None:
-        self.files = files
+    def __init__(self, files: Files, figure: Figure | None = None) -> None:
+        """`figure`: makes a picture of a figure's name and bytes."""
+        self.files, self._figure = files, figure
 
     def acts(self, arguments: Mapping[str, Any]) -> Sequence[Act]:
         """Reading only. Raises `ToolError`."""
@@ -127,6 +134,9 @@ class ReadTool:
         """Do it. Raises `ToolError`."""
         asked = _Read.read(arguments)
         folder, name = self.files.find(asked.path)
+        if self._figure and is_picture(name) and not name.lower().endswith(".svg"):
+            shown = self._figure(asked.path, folder.read(name))
+            return Observation(content=f"{asked.path} is shown", pictures=(shown,))
         with folder.opened(name) as stream:
             start = stream.read(_PEEKED)
             size = stream.seek(0, 2)

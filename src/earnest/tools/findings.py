@@ -25,7 +25,15 @@ from earnest.core.errors import (
     ToolError,
     UnsupportedError,
 )
-from earnest.core.evidence import LIMITS, MOST_NUMBERS, OUT, evidence_job, evidence_numbers
+from earnest.core.evidence import (
+    LIMITS,
+    MOST_ANSWERS,
+    MOST_NUMBERS,
+    OUT,
+    evidence_job,
+    evidence_numbers,
+    recorded_answers,
+)
 from earnest.core.jobs import DATA
 from earnest.core.kinds import MOST_CODE, MOST_EXPRESSION, Direction, Kind, Statistic
 from earnest.core.likeness import claim_key
@@ -42,6 +50,7 @@ from earnest.core.records import (
     TableRef,
     Task,
 )
+from earnest.tools.answers import Answers, names_of, no_answers
 from earnest.tools.arguments import Arguments, legible
 from earnest.tools.formal import check_formal_claim, check_readable
 from earnest.tools.python import tail, told
@@ -151,6 +160,12 @@ class _Submission(Arguments):
     tolerance: float = Field(
         default=1e-6, ge=0, le=0.1, description="Relative, between runs with other seeds."
     )
+    answers: tuple[str, ...] = Field(
+        default=(),
+        max_length=MOST_ANSWERS - 1,
+        description="Files that `http` saved and that the script needs: it finds each, unchanged, "
+        "as http/NAME in the folder where it starts, and http/index.json with URLs and times.",
+    )
     prose: str = Field(default="", description="Your own words, for readers.")
 
     def claim(self) -> Claim:
@@ -172,6 +187,7 @@ def arguments_of(finding: Finding, script: bytes) -> dict[str, Any]:
         "value_tolerance": claim["tolerance"],
         "tolerance": finding.evidence.tolerance,
         "script": script.decode(),
+        "answers": names_of(finding),
         "supports": finding.evidence.supports,
         "prose": finding.prose,
     }
@@ -211,13 +227,22 @@ class SubmitFinding:
         blobs: Blobs,
         data: Path,
         earlier: Iterable[Finding] = (),
+        answers: Answers = no_answers,
     ) -> None:
-        """`data`: the folder with the visible rows; `earlier`: what the run submitted before."""
+        """`data`: the folder with the visible rows; `earlier`: what the run submitted before.
+
+        `answers`: gives what hosts answered, for a script that asks for it.
+        """
         self.submitter, self.sandbox, self.blobs, self.data = submitter, sandbox, blobs, data
+        self._answers = answers
         self.queued = {claim_key(finding.claim): finding.id for finding in earlier}
 
-    def acts(self, arguments: Mapping[str, Any]) -> Sequence[Act]:  # noqa: ARG002
-        """Running the evidence in a jail, and queueing the finding."""
+    def acts(self, arguments: Mapping[str, Any]) -> Sequence[Act]:
+        """Running the evidence in a jail, and queueing the finding. Raises `ToolError`."""
+        _Submission.read(arguments)
+        if not self.sandbox.isolates:
+            what = "run an evidence script, which nothing isolates"
+            return (Act(kind="unknown", what=what, reach="everything"),)
         return writes("run an evidence script without network, and queue a finding")
 
     def call(self, arguments: Mapping[str, Any]) -> Observation:
@@ -231,7 +256,7 @@ class SubmitFinding:
                 f"{MOST_FINDINGS} findings are queued, the most a run may submit",
                 mend="end the run with your summary",
             )
-        ref, inputs, results, note = self._tried(claim, asked.script)
+        ref, inputs, results, note = self._tried(claim, asked.script, asked.answers)
         self._supported(asked.supports, results)
         evidence = Evidence(
             script=self.blobs.put(asked.script.encode()),
@@ -257,19 +282,22 @@ class SubmitFinding:
         )
 
     def _tried(
-        self, claim: Claim, script: str
+        self, claim: Claim, script: str, names: Sequence[str]
     ) -> tuple[TableRef, dict[str, str], dict[str, float], str]:
         """Check a claim and run its script: its table, its inputs by hash, its numbers, a note."""
         if claim.formal:
+            if names:
+                raise ToolError(f"a {claim.kind} rests on no answers", mend="leave answers out")
             check_formal_claim(claim, self.sandbox)
             with tempfile.TemporaryDirectory(prefix="earnest-evidence-") as empty:
                 Path(empty).chmod(0o755)
                 return FRESH, {}, self._results(script, Path(empty)), ""
         ref = self._ref(claim.table)
-        inputs = {f"{ref.name}.csv": self._handed_out(ref)}
+        kept = {name: self.blobs.put(data) for name, data in self._answers(names).items()}
+        inputs = {f"{ref.name}.csv": self._handed_out(ref), **kept}
         check_claim(claim, ref, self._file(ref))
         note = try_rule(claim, self._file(ref), self.sandbox) if claim.kind == "rule" else ""
-        return ref, inputs, self._results(script, self.data), note
+        return ref, inputs, self._results(script, self.data, inputs), note
 
     def _ref(self, name: str) -> TableRef:
         for ref in self.submitter.task.tables:
@@ -291,9 +319,15 @@ class SubmitFinding:
             )
         return found
 
-    def _results(self, script: str, data: Path) -> dict[str, float]:
+    def _results(
+        self, script: str, data: Path, inputs: Mapping[str, str] | None = None
+    ) -> dict[str, float]:
         """Run the script on a folder of tables. Raises `ToolError`, `SandboxError`."""
-        job = evidence_job(script.encode(), data, _SEED)
+        try:
+            answers = recorded_answers(inputs or {}, self.blobs.get)
+        except RecordError as error:
+            raise ToolError(str(error), mend="save fewer answers, by plain names") from error
+        job = evidence_job(script.encode(), data, _SEED, answers=answers)
         result = self.sandbox.run(job)
         if not result.ok:
             said = tail(result.stderr or result.stdout, 2000)

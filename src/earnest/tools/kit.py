@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 from earnest.core.budget import Purse
@@ -10,6 +11,7 @@ from earnest.core.events import Event
 from earnest.core.messages import Observation, ToolCall
 from earnest.core.protocols import Blobs, Findings, Sandbox, Tool
 from earnest.core.records import Finding
+from earnest.tools.answers import no_answers, of_run
 from earnest.tools.counted import Counted
 from earnest.tools.files import EditTool, Files, ReadTool, WriteTool
 from earnest.tools.find import GlobTool, GrepTool
@@ -18,6 +20,7 @@ from earnest.tools.http import HttpTool
 from earnest.tools.ledger import GetFinding, SearchFindings
 from earnest.tools.network import Network
 from earnest.tools.notes import NotesTool
+from earnest.tools.pictures import picture
 from earnest.tools.python import PythonTool
 from earnest.tools.search import EarlierNotes, SearchTool
 from earnest.tools.shell import ShellTool
@@ -53,19 +56,20 @@ def research_tools(
     spent = purse or no_limit()
     own = Workspace(workspace, spent)
     files, counted = Files(own, data), Counted(sandbox, spent)
+    answers = of_run(files, net.recorded) if net else no_answers
     reach: list[Tool] = [HttpTool(net, files)] if net else []
     known: list[Tool] = [SearchFindings(findings), GetFinding(findings)] if findings else []
     return [
         PythonTool(sandbox, own, data, blobs, cells, net=net),
         ShellTool(counted, own, data, blobs, net=net),
-        ReadTool(files),
+        ReadTool(files, partial(picture, blobs=blobs, sandbox=counted)),
         WriteTool(files),
         EditTool(files),
         GlobTool(files),
         GrepTool(files, counted, data),
         SearchTool(files, past, earlier_notes, findings),
         NotesTool(own),
-        SubmitFinding(submitter, counted, blobs, data, earlier),
+        SubmitFinding(submitter, counted, blobs, data, earlier, answers),
         *reach,
         *known,
     ]

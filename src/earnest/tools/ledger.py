@@ -26,6 +26,7 @@ class SearchFindings:
     """Looks findings up in the ledger that is handed in. Changes nothing."""
 
     repeatable: bool = True
+    concurrent: bool = True
     spec: ToolSpec = _Search.spec(
         "search_findings",
         "Search what earlier runs found: JSON, one finding a line, with its verdict and its trust "
@@ -36,8 +37,9 @@ class SearchFindings:
     def __init__(self, findings: Findings) -> None:
         self.findings = findings
 
-    def acts(self, arguments: Mapping[str, Any]) -> Sequence[Act]:  # noqa: ARG002
-        """Reading only."""
+    def acts(self, arguments: Mapping[str, Any]) -> Sequence[Act]:
+        """Reading only. Raises `ToolError`."""
+        _Search.read(arguments)
         return READ
 
     def call(self, arguments: Mapping[str, Any]) -> Observation:
@@ -57,6 +59,7 @@ class GetFinding:
     """Gives what may be known of one finding: who claims what, by which script. Changes nothing."""
 
     repeatable: bool = True
+    concurrent: bool = True
     spec: ToolSpec = _Get.spec(
         "get_finding", "Get one finding by its id: claim, verdict, trust, script, as JSON."
     )
@@ -64,8 +67,9 @@ class GetFinding:
     def __init__(self, findings: Findings) -> None:
         self.findings = findings
 
-    def acts(self, arguments: Mapping[str, Any]) -> Sequence[Act]:  # noqa: ARG002
-        """Reading only."""
+    def acts(self, arguments: Mapping[str, Any]) -> Sequence[Act]:
+        """Reading only. Raises `ToolError`."""
+        _Get.read(arguments)
         return READ
 
     def call(self, arguments: Mapping[str, Any]) -> Observation:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from earnest.core.acts import Act, writes
 from earnest.core.jobs import Gateway
 from earnest.core.protocols import Sandbox
-from earnest.sandbox.exchanges import Answered, Asked
+from earnest.sandbox.exchanges import Answered, Asked, Exchange
 
 Ask = Callable[[Asked, float], tuple[Answered, str]]
 """Makes a request, in at most so many seconds: the answer, and why it is not the server's, if so.
@@ -23,7 +23,7 @@ class Network:
 
     `gateway`: for `python`, in whose resumed session recorded answers come again; `replayed` is
     called when its calls have been made again. `shell`: for `shell`. Both let through only what
-    changes nothing at a host. `ask`: for the tool `http`.
+    changes nothing at a host. `ask`: for the tool `http`. `recorded`: gives all that passed so far.
     """
 
     gateway: Gateway
@@ -31,6 +31,7 @@ class Network:
     replayed: Callable[[], None]
     shell: Gateway
     ask: Ask
+    recorded: Callable[[], Sequence[Exchange]] = tuple
 
 
 def code_acts(what: str, sandbox: Sandbox, net: Network | None) -> tuple[Act, ...]:

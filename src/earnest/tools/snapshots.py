@@ -72,7 +72,7 @@ class Snapshots:
 
         Raises `ToolError` where a file can't be read.
         """
-        facts = dict(self._look())
+        facts = dict(self.look())
         changed = [name for name, fact in facts.items() if self._facts.get(name) != fact]
         files = {name: blob for name, blob in self._files.items() if name in facts}
         files |= put_all(self.blobs, {name: self.workspace.read(name) for name in changed})
@@ -83,7 +83,7 @@ class Snapshots:
         self._files = files
         return self.last
 
-    def _look(self) -> Iterable[tuple[str, tuple[int, ...]]]:
+    def look(self) -> Iterable[tuple[str, tuple[int, ...]]]:
         """Yield what tells whether a file has changed: a write gives it another inode, or time."""
         root = len(str(self.workspace.folder)) + 1
         for where, folders, leaves, held in os.fwalk(self.workspace.folder):
@@ -130,6 +130,7 @@ class Snapped:
         self.tool, self._take = tool, take
         self.spec: ToolSpec = tool.spec
         self.repeatable: bool = tool.repeatable
+        self.concurrent: bool = getattr(tool, "concurrent", False)
 
     def acts(self, arguments: Mapping[str, Any]) -> Sequence[Act]:
         """As the tool's."""

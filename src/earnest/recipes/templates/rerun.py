@@ -16,6 +16,7 @@ import json
 import math
 import operator
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -80,6 +81,8 @@ def results(python: str, data: Path, seed: int) -> dict[str, float]:
     """Run the script in a folder of its own; return the numbers that it wrote."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "results.json"
+        if (data / "http").is_dir():  # what hosts answered the run: the script finds it here
+            shutil.copytree(data / "http", Path(folder) / "http")
         command = [python, "-I", str(HERE / "evidence.py")]
         command += ["--data", str(data), "--out", str(out), "--seed", str(seed)]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)

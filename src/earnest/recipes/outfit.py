@@ -1,0 +1,117 @@
+"""What a run's agent works with: its tools, its sub-agents, MCP servers, its snapshots."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from earnest.agent.guard import Ask
+from earnest.agent.replay import logged_calls, logged_findings
+from earnest.core.acts import Policy
+from earnest.core.budget import Purse
+from earnest.core.errors import UsageError
+from earnest.core.events import Event, EventLog
+from earnest.core.home import Home
+from earnest.core.messages import Observation, ToolCall
+from earnest.core.protocols import Model, Progress, Tool
+from earnest.core.records import Finding, Task
+from earnest.recipes.delegates import Delegates, closed, counted, open_findings
+from earnest.recipes.work import snapshots
+from earnest.tools.delegate import DelegateTool
+from earnest.tools.kit import close_tools
+from earnest.tools.mcp_servers import Server, read_servers
+from earnest.tools.snapshots import Snapped
+
+MCP: Final = "mcp.json"
+_SHARED: Final = "submit_finding"
+_NOT_HANDED_ON: Final = ("notes",)
+"""Tools that a sub-agent has not: the run's notes are its agent's own."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What an agent and its sub-agents work under."""
+
+    purse: Purse
+    policy: Policy = "auto"
+    ask: Ask = lambda _: False
+    stop: Callable[[], bool] = lambda: False
+    servers: Sequence[Server] = field(default=())
+
+
+def earlier(home: Home, run: str, events: Sequence[Event]) -> list[Finding]:
+    """Return what a run has queued, by sub-agents too that a kill cut off."""
+    return [*logged_findings(events), *open_findings(home, run, closed(events))]
+
+
+def configured(home: Home, file: str) -> list[Server]:
+    """Return the MCP servers of a home, and of a file; of two with one name, the file's.
+
+    Raises `UsageError`.
+    """
+    if file and not Path(file).exists():
+        raise UsageError(f"there is no file {file}", mend="name one: --mcp FILE")
+    found = {one.name: one for one in read_servers(home.root / MCP)}
+    found |= {one.name: one for one in read_servers(Path(file))} if file else {}
+    return list(found.values())
+
+
+@contextlib.contextmanager
+def equipped(
+    home: Home,
+    run: str,
+    task: Task,
+    model: Model,
+    log: EventLog,
+    make: Callable[..., list[Tool]],
+    terms: Terms,
+    progress: Progress,
+    known: str = "",
+) -> Iterator[list[Tool]]:
+    """Yield the tools of a run's agent; what they hold ends with the block.
+
+    `make`: makes a run's own tools, given the earlier calls of `python` as `cells`.
+    """
+    with contextlib.ExitStack() as held:
+        own = make(cells=logged_calls(log.events, "python"))
+        held.callback(close_tools, own)
+        others: list[Tool] = []
+        if terms.servers:
+            from earnest.tools.mcp import McpClient
+
+            client = McpClient(terms.servers, home.blobs, home.runs / run, terms.purse)
+            held.callback(client.close)
+            others = list(client.tools)
+            for line in client.said():
+                progress(line)
+        shared = {tool.spec.name: tool for tool in own if tool.spec.name == _SHARED}
+        taken = snapshots(home, run, log.events)
+
+        def handed_on(cells: Sequence[tuple[ToolCall, Observation]]) -> list[Tool]:
+            new = [shared.get(tool.spec.name, tool) for tool in make(cells=cells)]
+            return [*(tool for tool in new if tool.spec.name not in _NOT_HANDED_ON), *others]
+
+        def close(tools: Sequence[Tool]) -> None:
+            close_tools(tool for tool in tools if tool not in (*others, *shared.values()))
+
+        send = Delegates(
+            home,
+            run,
+            task,
+            model,
+            terms.purse,
+            handed_on,
+            close,
+            taken,
+            progress,
+            policy=terms.policy,
+            ask=terms.ask,
+            known=known,
+            stop=terms.stop,
+            closed=closed(log.events),
+            counted=counted(log.events),
+        )
+        yield [Snapped(tool, taken.take) for tool in (*own, *others, DelegateTool(send))]
