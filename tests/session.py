@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from earnest.core.budget import Budget
 from earnest.core.home import Home
-from earnest.core.messages import Message, ToolCall
+from earnest.core.messages import Completion, Message, Sampling, ToolCall, ToolSpec
 from earnest.models.scripted import ScriptedModel, say, use
 from earnest.recipes import apart
 from earnest.recipes.research import make_task, research
@@ -23,6 +24,7 @@ from earnest.tasks.registry import Registry
 
 RUN = "session"
 PROMPT = "Something is going on in these tables. What?"
+ERRAND = "Look at the last of the tables."
 WINDOW = 14_000
 ASLEEP_S = 4
 SCRIPT = """\
@@ -106,18 +108,37 @@ def turns(tables: list[str], host: str) -> list[Message]:
     script += [
         cell("asleep", f"import time\ntime.sleep({ASLEEP_S})\nprint('woke up')"),
         use("search", {"query": "KeyError 'no such column'", "where": "past"}, id="look back"),
-        *(use("submit_finding", submission(name), id=f"submit {name}") for name in tables),
+        *(use("submit_finding", submission(name), id=f"submit {name}") for name in tables[:-1]),
+        use("delegate", {"question": ERRAND}, id="delegate", text="A fresh look at the last one."),
         cell("still there", f"print('rows:', len(t_{first}))"),
         say("Each table has something in it: see the findings."),
     ]
     return script
 
 
-def model(tables: list[str], host: str) -> ScriptedModel:
-    """The model that plays it, with a window that it does not fit in."""
-    played = ScriptedModel(turns(tables, host))
-    played.window = WINDOW
-    return played
+class Player(ScriptedModel):
+    """Plays the run's agent, and its sub-agent, in a window that the session does not fit in."""
+
+    window: int | None = WINDOW
+
+    def __init__(self, tables: list[str], host: str) -> None:
+        super().__init__(turns(tables, host))
+        last = tables[-1]
+        self.errand = ScriptedModel(
+            [
+                use("python", {"code": "print(undefined)"}, id="sub traceback"),
+                use("submit_finding", submission(last), id=f"submit {last}"),
+                say("There is something in it."),
+            ]
+        )
+
+    def generate(
+        self, messages: Sequence[Message], tools: Sequence[ToolSpec], sampling: Sampling
+    ) -> Completion:
+        """Return the next turn of whoever is asked."""
+        if messages[1].content.startswith(ERRAND):
+            return self.errand.generate(messages, tools, sampling)
+        return super().generate(messages, tools, sampling)
 
 
 def main() -> None:
@@ -131,7 +152,7 @@ def main() -> None:
             else [Registry(home).seal(Path(name), design="iid")]
         )
     task = make_task(PROMPT, refs)
-    played = model([ref.name for ref in refs], host)
+    played = Player([ref.name for ref in refs], host)
     with contextlib.closing(open_sandbox(home.images)) as sandbox:
         outcome = research(
             home, RUN, task, played, sandbox, lambda _: None, budget=Budget(), hosts=[host]

@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from earnest.core.events import read_events
+from tests.atif import Trajectory
 from tests.homes import home_at
 from tests.session import CLAIMS, RUN, turns
 
@@ -180,6 +181,25 @@ def test_it_was_killed_and_compacted_and_lost_nothing(session):
     assert len(findings) == len(session.tables)
     plan = (session.home.runs / RUN / "workspace" / "PLAN.md").read_text()
     assert plan.count("1. look") == 1
+
+
+def test_its_trajectory_is_atif_and_whole(session):
+    data = (session.log.with_name("trajectory.json")).read_bytes()
+    read = Trajectory.model_validate_json(data)
+    calls = [call for step in read.steps for call in step.tool_calls or []]
+    seen = [
+        one for step in read.steps for one in (step.observation.results if step.observation else [])
+    ]
+    ids = [call.tool_call_id for call in calls]
+    assert ids == [one["call"] for one in session.effects()]
+    assert [one.source_call_id for one in seen if one.source_call_id] == ids
+    assert read.session_id == RUN
+    (below,) = read.subagent_trajectories
+    assert sum(step.source == "agent" for step in below.steps) == 3
+    broken = json.loads(data)
+    broken["steps"][3]["reward"] = 1
+    with pytest.raises(ValueError, match="reward"):
+        Trajectory.model_validate(broken)
 
 
 def test_the_claims_are_those_of_the_script():
