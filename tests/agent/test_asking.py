@@ -228,3 +228,38 @@ def test_money_shortens_the_answer(task: Task, tmp_path: Path) -> None:
         run_agent(task, model, [], log, Budget(cost_usd=0.2), rules=RULES)
     ((_, most),) = model.seen
     assert 100 < most < 200
+
+
+def test_a_sub_agent_that_is_cut_off_is_counted_once(task: Task, tmp_path: Path) -> None:
+    """The parent's log ends where the sub-agent was called, and the sub-agent's own goes on."""
+    cut = [True]
+
+    def one(messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Message:
+        turn = sum(message.role == "assistant" for message in messages)
+        if tools[0].name == "sub":
+            return calls(("sub", {}), turn=turn) if turn == 0 else say("over")
+        if turn == 1 and cut.pop():
+            cut.append(False)
+            raise KeyboardInterrupt
+        return calls(("spend", {}), turn=turn) if turn < 2 else say("over")
+
+    def sit() -> tuple[Any, Purse]:
+        with EventLog(tmp_path / "run" / "events.jsonl") as log:
+            purse = Purse(Budget(), logged_used(log.events))
+
+            def delegate(_: Mapping[str, Any]) -> str:
+                with EventLog(tmp_path / "sub" / "events.jsonl") as log:
+                    child = purse.child(Budget(), logged_used(log.events))
+                    spend = Does("spend", lambda _: child.take("processes") or "ok", WRITES)
+                    done = run_agent(task, Talker(one), [spend], log, purse=child, rules=RULES)
+                if done.status == "stopped":
+                    raise KeyboardInterrupt
+                return done.status
+
+            tools = [Does("sub", delegate, WRITES)]
+            return run_agent(task, Talker(one), tools, log, purse=purse, rules=RULES), purse
+
+    assert sit()[0].status == "stopped"
+    done, purse = sit()
+    assert done.status == "done"
+    assert (purse.used["steps"], purse.used["processes"]) == (2 + 3, 2)

@@ -16,11 +16,12 @@ from tests.agent.played import Does, Talker, calls, play
 from earnest.agent.loop import RunResult, run_agent
 from earnest.agent.replay import OPENING, replay, size
 from earnest.core.budget import Budget
+from earnest.core.canon import digest
 from earnest.core.errors import ModelError, TooLongError
 from earnest.core.events import EventLog, read_events
-from earnest.core.messages import Message, ToolSpec
+from earnest.core.messages import Message, Observation, ToolSpec
 from earnest.core.quoted import BAR
-from earnest.core.records import Task
+from earnest.core.records import Author, Claim, Evidence, Finding, Task
 from earnest.models.scripted import say, use
 
 WINDOW = 4000
@@ -251,3 +252,28 @@ def test_a_scripted_model_goes_on_through_a_summary(task: Task, tmp_path: Path) 
     assert (result.status, result.steps, result.final) == ("done", 21, "over")
     assert [one["turn"] for one in tool.made] == list(range(20))
     assert compacted(path)
+
+
+def test_findings_stay_pinned_and_are_counted_once(task: Task, tmp_path: Path) -> None:
+    claim = Claim(kind="association", table="t", outcome="b", exposure="a", direction="positive")
+    evidence = Evidence(script=digest(b"s"), inputs={}, results={"rho": 0.5}, supports="rho > 0")
+    author = Author(principal="test", model="scripted")
+    finding = Finding(
+        claim=claim, evidence=evidence, exposure="sealed", author=author, run="run",
+        task=task.id, table=task.tables[0],
+    )  # fmt: skip
+
+    def submit(arguments: Mapping[str, Any]) -> str | Observation:
+        if arguments["turn"]:
+            return give(arguments)
+        data = {"finding": finding.body, "sentence": "b rises\nwith a"}
+        return Observation(content="queued", data=data)
+
+    turns = [use("do", {"n": 1500, "turn": n}) for n in range(12)]
+    tool = Does("do", submit)
+    result, path = play(task, tmp_path, [*turns, say("over")], tool, window=WINDOW, rules=RULES)
+    assert [one.id for one in result.findings] == [finding.id]
+    messages = replay(read_events(path)).messages
+    assert compacted(path)[-1]["upto"] > 5
+    assert f"| {finding.id} b rises" in messages[2].content.splitlines()
+    assert [event.kind for event in read_events(path)].count("finding") == 1

@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 from tests.agent.played import WRITES, Does, calls, kinds, play, told
 
+from earnest.agent.loop import run_agent
 from earnest.core.acts import Act
 from earnest.core.errors import SandboxError, ToolError
-from earnest.core.events import read_events
+from earnest.core.events import EventLog, read_events
 from earnest.core.messages import Message
 from earnest.core.records import Task
-from earnest.models.scripted import say
+from earnest.models.scripted import ScriptedModel, say
 
 NET = (Act(kind="network-read", what="ask a host", target="example.org", reach="the host's log"),)
 
@@ -104,7 +105,7 @@ def test_a_failure_beside_others_loses_none_of_them(task: Task, tmp_path: Path) 
     assert (result.status, told(path)) == ("done", ["now", "not like this", "fine"])
 
 
-TURNS = 30
+TURNS = 24
 
 
 def test_ctrl_c_at_any_moment_loses_no_effect_that_was_completed(
@@ -132,19 +133,20 @@ def test_ctrl_c_at_any_moment_loses_no_effect_that_was_completed(
     path = tmp_path / "run" / "events.jsonl"
     old = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        for _ in range(60):
+        for sitting in range(60):
             strike = threading.Timer(
                 rng.uniform(0.001, 0.06), signal.pthread_kill, (main, signal.SIGINT)
             )
-            try:
-                if stopped < 12:
-                    strike.start()
-                status = play(task, tmp_path, turns, *tools)[0].status
-                while strike.is_alive():
-                    time.sleep(0.01)
-                time.sleep(0.01)  # for one that came in the last moment
-            except KeyboardInterrupt:
-                status = "raised"  # before or after all of the loop's work
+            with EventLog(path) as log:
+                try:
+                    if sitting < 14:
+                        strike.start()
+                    status = run_agent(task, ScriptedModel(turns), tools, log).status
+                    while strike.is_alive():
+                        time.sleep(0.01)
+                    time.sleep(0.01)  # for one that came in the last moment
+                except KeyboardInterrupt:
+                    status = "raised"  # before or after all of the loop's work
             stopped += status == "stopped"
             # Nothing that the tool gave back is without its effect in the log.
             gave = [one.payload for one in read_events(path) if one.kind == "effect"]
@@ -156,7 +158,7 @@ def test_ctrl_c_at_any_moment_loses_no_effect_that_was_completed(
     finally:
         signal.signal(signal.SIGINT, old)
     assert (status, done) == ("done", list(range(TURNS)))
-    assert stopped >= 5
+    assert stopped >= 4
 
 
 def test_the_check_of_interrupts_can_fail(tmp_path: Path) -> None:

@@ -66,3 +66,32 @@ def test_a_purse_goes_on_where_it_was_and_ends_by_time():
     assert purse.ended() == ("wall_s", 10, 10.0)
     assert purse.child(Budget(wall_s=None)).ended() == ("wall_s", 10, 10.0)
     assert set(purse.used) == set(NAMES)
+
+
+def test_what_a_child_that_was_cut_off_used_is_counted_once():
+    parent = Purse(Budget(tokens=100))
+    parent.charge("tokens", 10)
+    child = parent.child(Budget())
+    child.charge("tokens", 5)
+    assert (parent.used["tokens"], parent.lent()["tokens"]) == (15, 5)
+    # The parent's record ends where the child was called; the child's own has the rest.
+    later = Purse(Budget(tokens=100), {"tokens": parent.used["tokens"] - parent.lent()["tokens"]})
+    again = later.child(Budget(), {"tokens": 5})
+    again.charge("tokens", 2)
+    assert (later.used["tokens"], again.used["tokens"]) == (17, 7)
+    assert later.lent(settled=True)["tokens"] == 7
+    assert later.lent()["tokens"] == 0
+
+
+def test_what_is_set_aside_is_given_back():
+    purse = Purse(Budget(tokens=100, cost_usd=1.0))
+    with purse.aside({"tokens": 60, "cost_usd": 0.5}) as used:
+        assert purse.left("tokens") == 40
+        used["tokens"] = 20
+    assert (purse.left("tokens"), purse.left("cost_usd")) == (80, 1.0)
+    with pytest.raises(BudgetError), purse.aside({"cost_usd": 0.5, "tokens": 81}):
+        raise AssertionError("begun after all")
+    assert (purse.left("tokens"), purse.left("cost_usd")) == (80, 1.0)
+    with pytest.raises(ZeroDivisionError), purse.aside({"tokens": 80}):
+        raise ZeroDivisionError
+    assert purse.left("tokens") == 80

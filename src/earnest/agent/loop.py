@@ -97,7 +97,12 @@ class _Run:
 
     def write(self, kind: str, **payload: Any) -> None:
         """Write an event, and take it in."""
-        used = {name: round(amount, 9) for name, amount in self.purse.used.items()}
+        # A sub-agent that was cut off goes on from its own log, and counts what it used again.
+        lent = self.purse.lent(settled=kind == "effect")
+        cut = lent if payload.get("between") is False else {}
+        used = {
+            name: round(amount - cut.get(name, 0.0), 9) for name, amount in self.purse.used.items()
+        }
         spent = round(used["wall_s"], 3)
         body = {**payload, "at": _now(), "spent_s": spent, "used": {**used, "wall_s": spent}}
         self.state.take(self.log.append(kind, body, flush=kind in _FLUSHED))

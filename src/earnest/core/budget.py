@@ -57,6 +57,7 @@ class Purse:
         self.budget, self._parent, self._clock = budget, parent, clock
         self._limits: dict[str, float | None] = asdict(budget)
         self._used = dict.fromkeys(NAMES, 0.0) | dict(used or {})
+        self._lent = dict.fromkeys(map(str, NAMES), 0.0)
         self._began = clock() - self._used["wall_s"]
         self._lock: threading.RLock = parent._lock if parent else threading.RLock()
 
@@ -68,7 +69,7 @@ class Purse:
         """
         for name in NAMES:
             if used and name != "wall_s":
-                self.charge(name, used.get(name, 0.0))
+                self._lend(name, used.get(name, 0.0))
         return Purse(budget, used, parent=self, clock=self._clock)
 
     @property
@@ -118,7 +119,23 @@ class Purse:
         with self._lock:
             self._used[name] += amount
         if self._parent:
-            self._parent.charge(name, amount)
+            self._parent._lend(name, amount)
+
+    def _lend(self, name: Name, amount: float) -> None:
+        with self._lock:
+            self._lent[name] += amount
+        self.charge(name, amount)
+
+    def lent(self, *, settled: bool = False) -> dict[str, float]:
+        """Return what children used since this was last settled: it is in their records too.
+
+        `settled`: from now on it is this purse's own, since their work is on record here.
+        """
+        with self._lock:
+            found = dict(self._lent)
+            if settled:
+                self._lent = dict.fromkeys(map(str, NAMES), 0.0)
+        return found
 
     def ended(self) -> tuple[Name, float, float] | None:
         """Return the limit that ends a run, it and what was used; None: none has been reached."""

@@ -92,7 +92,7 @@ class EventLog:
         except BlockingIOError as error:
             os.close(self._file)
             raise EarnestError(f"{path} is being written by another process") from error
-        except LogError:
+        except BaseException:
             os.close(self._file)
             raise
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final, ParamSpec, TypeVar
@@ -30,6 +31,7 @@ class _State:
     depth = 0  # how many loops are on the main thread's stack: a sub-agent's is inside its parent's
     came = False
     told = False
+    leaving = False
     timer: threading.Timer | None = None
 
 
@@ -54,11 +56,13 @@ def held(do: Callable[[], T]) -> T:
 
 
 def _leave() -> None:
+    _State.leaving = True  # from here on none is sent again
     if _State.timer is not None:
         _State.timer.cancel()
         _State.timer.join()
+    time.sleep(0)  # one that was sent just now is taken here, and not by whoever comes next
     missed = _State.came and not _State.told
-    _State.came, _State.told, _State.timer = False, False, None
+    _State.came, _State.told, _State.leaving, _State.timer = False, False, False, None
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if missed:
         raise KeyboardInterrupt
@@ -84,7 +88,7 @@ def _strike(number: int, frame: FrameType | None) -> Any:
     if _cuts_into_soft(frame):
         _State.told = True
         raise KeyboardInterrupt
-    if _State.timer is None or not _State.timer.is_alive():
+    if not _State.leaving and (_State.timer is None or not _State.timer.is_alive()):
         _State.timer = threading.Timer(_AGAIN_S, _send, (number,))
         _State.timer.daemon = True
         _State.timer.start()
