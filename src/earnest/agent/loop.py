@@ -328,8 +328,9 @@ def run_agent(
 ) -> RunResult:
     """Run a task to its end, or resume it from its log; write `trajectory.json` beside the log.
 
-    `purse`: what the run may use, shared with its tools and sub-agents; where the log is one to
-    go on with, made with `Purse(budget, logged_used(log.events))` (default: so, of `budget`).
+    `purse`: what the run may use, shared with its tools and sub-agents (default: a new one, of
+    `budget`); it is told what the log says was used. A sub-agent's that goes on is made with
+    `Purse.child(budget, logged_used(log.events))`, so that its parent is told as well.
     `policy`: what the guard allows. `ask` asks a person, where the policy says so, and about a call
     whose outcome a crash left unknown, where its tool is not repeatable.
     `run` names the run (default: the name of the log's folder); `known` is what the ledger knows,
@@ -344,11 +345,12 @@ def run_agent(
     dollars are limited and the model's price isn't known, `LackError` where the model lacks
     something on this machine (a key, a package), `LogError` where the log can't be written.
     """
-    purse = purse or Purse(budget or Budget(), logged_used(log.events))
+    purse = purse or Purse(budget or Budget())
+    purse.at_least(logged_used(log.events))
     sitting = _Run(task, model, tools, log, purse, sampling or Sampling(), progress)
     sitting.hands = Hands(tools, policy, purse, ask, sitting.write)
     sitting.hands.stop, sitting.notes = stop, notes
-    sitting.window = window or getattr(model, "window", None) or context.WINDOW
+    sitting.window = window or getattr(model, "window", None) or context.default(model.speaks)
     if sitting.state.status == "done" and sitting.state.task == task.id:
         return sitting.result("done", "")
 
