@@ -120,6 +120,7 @@ class State:
     upto: int = 0
     summary: str = ""
     window: int = 0
+    policy: str = ""
     search: bool = False
     turns: int = 0
     steps: int = 0
@@ -169,7 +170,8 @@ class State:
             taken(self, body)
 
     def _start(self, body: Mapping[str, Any]) -> None:
-        self.task, self.window = body["task"], int(body.get("window", 0))
+        self.task = body["task"]
+        self.window, self.policy = int(body.get("window", 0)), body.get("policy", "")
         self.search = any(spec["name"] == "search" for spec in body["tools"])
         for message in body["messages"]:
             self.say(Message.model_validate(message))
@@ -177,7 +179,8 @@ class State:
     def _resume(self, body: Mapping[str, Any]) -> None:
         if self.status == "stuck":
             self.trail.clear()
-        self.status, self.window = "", int(body.get("window", 0))
+        self.status, self.between = "", False
+        self.window, self.policy = int(body.get("window", 0)), body.get("policy", "")
         if "message" in body:
             message = Message.model_validate(body["message"])
             if self.open is None:
