@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from earnest import __version__
 from earnest.cli_capture import add_capture
 from earnest.cli_connect import add_connect
+from earnest.cli_eval import add_eval
 from earnest.cli_ledger import add_ledger
 from earnest.cli_mcp import add_mcp
 from earnest.cli_options import common, count, table_options
@@ -212,6 +213,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_proofs(verbs)
     _add_bench(verbs)
     add_connect(verbs)
+    add_eval(verbs)
     return parser
 
 

@@ -254,6 +254,14 @@ def test_a_scripted_model_goes_on_through_a_summary(task: Task, tmp_path: Path) 
     assert compacted(path)
 
 
+def test_an_opening_that_fills_the_window_by_itself_is_the_model_s_to_refuse(
+    task: Task, tmp_path: Path
+) -> None:
+    result, path = go(task, tmp_path, Talker(script([[10]])), window=64)
+    assert result.status == "done"
+    assert "compact" not in [event.kind for event in read_events(path)][:4]
+
+
 def test_findings_stay_pinned_and_are_counted_once(task: Task, tmp_path: Path) -> None:
     claim = Claim(kind="association", table="t", outcome="b", exposure="a", direction="positive")
     evidence = Evidence(script=digest(b"s"), inputs={}, results={"rho": 0.5}, supports="rho > 0")
