@@ -104,10 +104,11 @@ def main() -> int:
     if "--json" in sys.argv:
         sys.stdout.buffer.write(canonical({"rooms": found, "modules": lines}) + b"\n")
         return 0
-    for _file, _count in sorted(lines.items()):
-        pass
-    for room in found:
-        f"  (at most {MOST[room]})" if room in MOST else ""
+    for file, count in sorted(lines.items()):
+        sys.stdout.write(f"  {file:<36} {count:>5}\n")
+    for room, count in found.items():
+        limit = f"  (at most {MOST[room]})" if room in MOST else ""
+        sys.stdout.write(f"{room:<38} {count:>5}{limit}\n")
     return int(bool(over(found)))
 
 

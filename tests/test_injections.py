@@ -398,13 +398,10 @@ def test_none_raises_a_quota(home, sandbox, tmp_path):
 
 def test_progress_for_a_person_does_nothing_to_the_terminal(home, sandbox):
     ref, lines = sealed(home, TEXTS), []
-    turns = [
-        Message(role="assistant", content="", calls=(ToolCall(id=mark, name=text),))
-        for mark, text in SHORT.items()
-    ]
-    model = ScriptedModel([*turns, say("Over.")])
+    calls = tuple(ToolCall(id=mark, name=text) for mark, text in SHORT.items())
+    model = ScriptedModel([Message(role="assistant", content="", calls=calls), say("Over.")])
     explore(home, "run", make_task("What?", [ref]), model, sandbox, lines.append)
-    assert len(lines) == len(turns)
+    assert len(lines) == len(calls)
     assert not [line for line in lines if not line.isprintable()]
 
 

@@ -10,6 +10,7 @@ from tests.agent.played import WRITES, Does, calls, kinds, play, told
 
 from earnest.agent.guard import DECISIONS, Question, asked_in_words, classed, decide
 from earnest.core.acts import CLASSES, POLICIES, READ, Act, Class, Policy
+from earnest.core.budget import Budget
 from earnest.core.errors import ToolError
 from earnest.core.events import read_events
 from earnest.core.messages import ToolCall
@@ -171,3 +172,60 @@ def test_a_call_that_changes_nothing_is_made_again_unasked(task: Task, tmp_path:
     path.write_bytes(b"".join(lines[: at + 1]))
     result, _ = play(task, tmp_path, [use("look", {}), say("over")], tool)
     assert (result.status, len(tool.made)) == ("done", 2)
+
+
+def cut_off(path: Path, kind: str) -> None:
+    """Cut a log off after its first event of a kind, as a kill does."""
+    lines = path.read_bytes().splitlines(keepends=True)
+    at = next(event.number for event in read_events(path) if event.kind == kind)
+    path.write_bytes(b"".join(lines[: at + 1]))
+
+
+def test_what_a_kill_left_unknown_stays_so_until_it_is_settled(task: Task, tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def no(question: Question) -> bool:
+        asked.append(question.why)
+        return False
+
+    tool = Does("do", acts=WRITES, repeatable=False)
+    turns = [use("do", {}), say("over")]
+    _, path = play(task, tmp_path, turns, tool)
+    cut_off(path, "intent")
+    # A sitting that ends before it comes to the call settles nothing.
+    for more in ({"stop": lambda: True}, {"budget": Budget(wall_s=0)}):
+        ended, _ = play(task, tmp_path, turns, tool, ask=no, **more)
+        assert (ended.status != "done", asked) == (True, [])
+    play(task, tmp_path, turns, tool, ask=no)
+    assert (asked, len(tool.made)) == (["unknown-outcome"], 1)
+
+
+def test_a_call_begun_after_an_orderly_end_is_unknown_after_a_kill(
+    task: Task, tmp_path: Path
+) -> None:
+    asked: list[str] = []
+    tool = Does("do", acts=WRITES, repeatable=False)
+    turns = [calls(("do", {"n": 1}), ("do", {"n": 2}), turn=1), say("over")]
+    ended, path = play(task, tmp_path, turns, tool, stop=lambda: bool(tool.made))
+    assert (ended.status, tool.made) == ("stopped", [{"n": 1}])
+    play(task, tmp_path, turns, tool)  # nothing was under way, so nobody is asked
+    assert tool.made == [{"n": 1}, {"n": 2}]
+    cut_off(path, "resume")  # killed in the second call
+    play(task, tmp_path, turns, tool, ask=lambda question: asked.append(question.why) or False)
+    assert (asked, len(tool.made)) == (["unknown-outcome"], 2)
+
+
+def test_a_call_made_under_another_policy_may_have_been_under_way(
+    task: Task, tmp_path: Path
+) -> None:
+    asked: list[str] = []
+    tool = Does("do", acts=[act("network-read")], repeatable=False)
+    writes = Does("write", acts=[*WRITES, act("network-read")], repeatable=False)
+    turns = [use("write", {}), say("over")]
+    _, path = play(task, tmp_path, turns, writes, tool)
+    cut_off(path, "intent")
+    again = play(
+        task, tmp_path, turns, writes, tool,
+        policy="ask", ask=lambda question: asked.append(question.why) or True,
+    )  # fmt: skip
+    assert (again[0].status, asked) == ("done", ["permission", "unknown-outcome"])

@@ -95,3 +95,14 @@ def test_what_is_set_aside_is_given_back():
     with pytest.raises(ZeroDivisionError), purse.aside({"tokens": 80}):
         raise ZeroDivisionError
     assert purse.left("tokens") == 80
+
+
+def test_a_record_is_taken_in_once():
+    now = [100.0]
+    purse = Purse(Budget(tokens=100, wall_s=60), {"tokens": 5}, clock=lambda: now[0])
+    for _ in range(2):
+        purse.at_least({"tokens": 20, "wall_s": 30, "processes": 1})
+    assert (purse.left("tokens"), purse.used["processes"], purse.left("wall_s")) == (80, 1, 30)
+    purse.charge("tokens", 7)
+    purse.at_least({"tokens": 20})
+    assert purse.used["tokens"] == 27

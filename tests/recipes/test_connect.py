@@ -229,7 +229,7 @@ def trap(tmp_path):
 
 def test_a_server_imports_nothing_of_the_project_it_is_started_in(trap):
     folder, sprung = trap
-    entry = Settings().server("user")
+    entry = Settings().server("claude-code", "user")
     command = [entry["command"], *entry["args"], "--help"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

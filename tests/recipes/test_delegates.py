@@ -55,7 +55,7 @@ class Two:
 
 
 def write(path, content="x"):
-    return use("files", {"action": "write", "path": path, "content": content}, id=f"w-{path}")
+    return use("write", {"path": path, "content": content}, id=f"w-{path}")
 
 
 def send(question=SUB_QUESTION, **more):

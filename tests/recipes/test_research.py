@@ -18,10 +18,9 @@ from earnest.ledger.ledger import Ledger
 from earnest.models.analyst import Analyst
 from earnest.models.scripted import ScriptedModel, say, use
 from earnest.recipes import apart
-from earnest.recipes.research import conclude, explore, make_task
+from earnest.recipes.research import conclude, explore, exposure, make_task
 from earnest.tasks.registry import Registry
 from earnest.verify.evidence_batch import near_copies
-from earnest.verify.units import testable as is_testable
 
 MARK = "987.25"
 
@@ -78,10 +77,15 @@ def test_a_run_ends_its_session_and_has_its_variables_when_resumed(
 def test_an_author_whose_code_nothing_holds_saw_all(home: Home, ref: TableRef, tmp_path) -> None:
     from earnest.sandbox.unsafe import UnsafeLocal
 
-    task, model = make_task("What is going on?", [ref]), Analyst(2)
-    result = explore(home, "r", task, model, UnsafeLocal(tmp_path), lambda _: None)
-    assert {finding.exposure for finding in result.findings} == {"author-saw-all"}
-    assert not any(is_testable(finding) for finding in result.findings)
+    task, model, unsafe = make_task("What is going on?", [ref]), Analyst(2), UnsafeLocal(tmp_path)
+    assert exposure(task, model.name, unsafe) == "author-saw-all"
+    # And what nothing isolates is denied: nobody can say what it would do.
+    result = explore(home, "r", task, model, unsafe, lambda _: None)
+    assert not result.findings
+    log = home.runs / "r" / "events.jsonl"
+    denied = [one.payload for one in read_events(log) if one.kind == "permission"]
+    assert {one["decision"] for one in denied} == {"deny"}
+    assert {act["kind"] for one in denied for act in one["acts"]} == {"unknown"}
 
 
 def test_an_author_in_a_jail_saw_what_is_visible(home: Home, ref: TableRef, sandbox) -> None:

@@ -22,13 +22,13 @@ RUN = "r1"
 
 
 def write(path, content):
-    return use("files", {"action": "write", "path": path, "content": content}, id=f"w-{path}")
+    return use("write", {"path": path, "content": content}, id=f"w-{path}")
 
 
 SCRIPT = [
     write("a.txt", "one\n"),
     write("src/new.py", "print('new')\n"),
-    use("files", {"action": "list"}),
+    use("glob", {"pattern": "**"}),
     write("a.txt", "two\n"),
     use("notes", {"action": "append", "text": "I did it."}),
     write(".git/hooks/pre-commit", "#!/bin/sh\ntouch /tmp/owned\n"),

@@ -422,7 +422,15 @@ def test_a_client_with_the_token_gets_in_and_it_is_never_said(home, tmp_path):
 
         assert anyio.run(look)["tables"]
     assert len(heard) == 2
+    assert "(a token is asked for)" in heard[0]
     assert "ttt" not in "".join(heard)
+
+
+def test_who_may_ask_is_said_where_no_token_is(home):
+    heard = []
+    with over_http(home, heard=heard, EARNEST_MCP_TOKEN=""):
+        pass
+    assert "any account of this machine may ask" in heard[0]
 
 
 def test_a_connection_of_an_older_protocol_is_a_session(home, port):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import random
+import time
 import zlib
 from functools import partial
 from pathlib import Path
@@ -128,6 +130,13 @@ def test_an_edit_must_be_meant(files: Files) -> None:
     assert "nothing in it" in caught.value.mend
     assert "2 places" in edit(files, "f.py", "return 1", "return 2", replace_all=True)
     assert read(files, "f.py").count("return 2") == 2
+    draw = random.Random(1)  # lines of the same letters, each in another order
+    alike = ["".join(draw.sample("abcdefghijklmnopqrstuvwxyz" * 8, 208)) for _ in range(5000)]
+    write(files, "g", "\n".join(alike))
+    began = time.monotonic()
+    with pytest.raises(ToolError, match="does not stand"):
+        edit(files, "g", "abcdefghijklmnopqrstuvwxyz" * 8, "x")
+    assert time.monotonic() - began < 10
     files.workspace.write("b", b"\xff\xfe")
     with pytest.raises(ToolError, match="no text"):
         edit(files, "b", "a", "b")

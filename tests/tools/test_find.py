@@ -56,6 +56,7 @@ def grep(files: Files, sandbox: Sandbox, visible: Path) -> GrepTool:
         ("ab", "a", False),
         ("a/b", "**/**/b", True),
         ("[x].txt", "[[]x].txt", True),
+        ("deep/a.txt", "/earnest-jail/work/deep/*", True),
         ("/earnest-jail/data/t.csv", "/earnest-jail/data/*", True),
     ],
 )

@@ -43,14 +43,14 @@ class Hands:
         self.tools: Mapping[str, Tool] = {tool.spec.name: tool for tool in tools}
         self.policy, self.purse, self.ask, self.write = policy, purse, ask, write
         self.stop: Callable[[], bool] = lambda: False
+        # Whether the next call may have been under way when the run was cut off, and under what.
+        self.unknown, self.before = False, ""
 
-    def act(self, turn: Turn, *, resumed: bool) -> None:
+    def act(self, turn: Turn) -> None:
         """Make the calls of a turn that have no effect on record yet.
 
-        `resumed`: the first of them may have been under way when the run was cut off. Raises
-        `Halt` where the run is to stop first: the calls that are left stay to be made.
+        Raises `Halt` where the run is to stop first: the calls that are left stay to be made.
         """
-        unknown = resumed
         index = 0
         while index < len(turn.message.calls):
             if index in turn.effects:
@@ -61,8 +61,8 @@ class Hands:
             if len(beside) > 1:
                 self._together(turn, beside)
             else:
-                self._record(turn, index, self._call(turn, index, unknown))
-            unknown = False
+                self._record(turn, index, self._call(turn, index))
+            self.unknown = False
 
     def look(self) -> None:
         """Raise `Halt` where the run is to stop before its next act."""
@@ -83,7 +83,7 @@ class Hands:
             observation=seen.model_dump(mode="json"),
         )
 
-    def _call(self, turn: Turn, index: int, unknown: bool) -> Observation:
+    def _call(self, turn: Turn, index: int) -> Observation:
         """Make one call; what the model got wrong is told to it, never guessed."""
         call = turn.message.calls[index]
         tool = self.tools.get(call.name)
@@ -95,25 +95,24 @@ class Hands:
             return Observation(content=text, failed=True)
         try:
             acts = classed(tool, call)
-            told = self._refused(turn, index, tool, acts, unknown)
+            told = self._refused(turn, index, tool, acts)
             return (
                 Observation(content=told, failed=True) if told else soft(tool.call, call.arguments)
             )
         except ToolError as error:
             return _failed(error)
 
-    def _refused(
-        self, turn: Turn, index: int, tool: Tool, acts: tuple[Act, ...], unknown: bool
-    ) -> str:
+    def _refused(self, turn: Turn, index: int, tool: Tool, acts: tuple[Act, ...]) -> str:
         """Return why a call may not be made; empty: it may."""
-        call = turn.message.calls[index]
+        call, unknown = turn.message.calls[index], self.unknown
         decision = decide(self.policy, acts)
         if decision == "deny":
             self._decided(call, index, acts, "permission", "policy", False)
             return NOT_MADE + refusal(self.policy, acts, asked=False)
         if decision == "ask":
             before = turn.permits.get((index, "permission"))
-            unknown = unknown and before is True  # without leave it was never begun
+            if self.policy == self.before and not before:
+                unknown = False  # without leave it was never begun
             if before is None:
                 before = soft(self.ask, Question(call, acts, "permission", turn.message.content))
                 self._decided(call, index, acts, "permission", "person", before)

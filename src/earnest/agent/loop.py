@@ -11,6 +11,7 @@ cuts off while it is under way (a call of the model, a tool) is not counted.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -169,7 +170,6 @@ class _Run:
 
     def go(self) -> tuple[Status, str]:
         """Run until the model ends it, a budget or the breaker does, or someone stops it."""
-        resumed = self.state.open is not None and not self.state.between
         try:
             while not self.state.over:
                 if self.state.open is None:
@@ -178,8 +178,7 @@ class _Run:
                         raise BudgetError("the budget of {1:g} {0} is used up".format(*used_up))
                     self.compact()
                     self.turn()
-                found = self.act(resumed)
-                resumed = False
+                found = self.act()
                 if found is not None and found.ends and not self.state.over:
                     return "stuck", f"the run repeats itself: {found.reason}"
         except Halt as halt:
@@ -192,7 +191,9 @@ class _Run:
 
     def ended(self, reason: str) -> tuple[Status, str]:
         """Write down which budget ended the run."""
-        name, limit, amount = self.purse.ended() or ("", 0.0, 0.0)
+        name, limit, amount = self.purse.ended() or ("tokens", None, None)
+        if limit is None and math.isfinite(self.purse.left("cost_usd")):
+            name = "cost_usd"
         self.write("budget", budget=name, limit=limit, amount=amount, reason=reason)
         return "over-budget", reason
 
@@ -262,12 +263,12 @@ class _Run:
             return context.digest(self.state, old), "rules", completion.usage, tokens
         return context.digest(self.state, old), "rules", None, 0
 
-    def act(self, resumed: bool) -> Alarm | None:
+    def act(self) -> Alarm | None:
         """Make the open turn's calls, and write its step; return what the breaker says of it."""
         turn = self.state.open
         if turn is None:
             return None
-        self.hands.act(turn, resumed=resumed)
+        self.hands.act(turn)
         found = alarm([*self.state.trail, self.state.traced(turn)])
         if found is not None and not found.ends and not turn.warning:
             self.write("warning", text=warning(found), reason=found.reason)
@@ -279,6 +280,7 @@ class _Run:
 
         `between`: the run ended between two calls, so that none has an unknown outcome.
         """
+        between = between and not self.hands.unknown
         self.write("end", status=status, reason=reason, between=between)
         return self.result(status, reason)
 
@@ -328,8 +330,9 @@ def run_agent(
 ) -> RunResult:
     """Run a task to its end, or resume it from its log; write `trajectory.json` beside the log.
 
-    `purse`: what the run may use, shared with its tools and sub-agents; where the log is one to
-    go on with, made with `Purse(budget, logged_used(log.events))` (default: so, of `budget`).
+    `purse`: what the run may use, shared with its tools and sub-agents (default: a new one, of
+    `budget`); it is told what the log says was used. A sub-agent's that goes on is made with
+    `Purse.child(budget, logged_used(log.events))`, so that its parent is told as well.
     `policy`: what the guard allows. `ask` asks a person, where the policy says so, and about a call
     whose outcome a crash left unknown, where its tool is not repeatable.
     `run` names the run (default: the name of the log's folder); `known` is what the ledger knows,
@@ -344,11 +347,14 @@ def run_agent(
     dollars are limited and the model's price isn't known, `LackError` where the model lacks
     something on this machine (a key, a package), `LogError` where the log can't be written.
     """
-    purse = purse or Purse(budget or Budget(), logged_used(log.events))
+    purse = purse or Purse(budget or Budget())
+    purse.at_least(logged_used(log.events))
     sitting = _Run(task, model, tools, log, purse, sampling or Sampling(), progress)
     sitting.hands = Hands(tools, policy, purse, ask, sitting.write)
     sitting.hands.stop, sitting.notes = stop, notes
-    sitting.window = window or getattr(model, "window", None) or context.WINDOW
+    sitting.hands.unknown = sitting.state.open is not None and not sitting.state.between
+    sitting.hands.before = sitting.state.policy
+    sitting.window = window or getattr(model, "window", None) or context.default(model.speaks)
     if sitting.state.status == "done" and sitting.state.task == task.id:
         return sitting.result("done", "")
 

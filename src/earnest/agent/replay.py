@@ -64,11 +64,13 @@ class Turn:
         calls = self.message.calls
         return [(calls[n], self.effects[n]) for n in sorted(self.effects)]
 
-    def answers(self, most: int = _MOST, search: bool = False) -> list[Message]:
+    def answers(self, room: int, search: bool) -> list[Message]:
         """Return the messages that follow the model's; what a tool gave is marked as data.
 
-        `most`: characters of each; `search`: whether there is a tool that finds the rest.
+        `room`: characters of all; the longest are cut to what is left by the others. `search`:
+        whether there is a tool that finds the rest.
         """
+        most = _level([len(seen.content) for _, seen in self.done], room)
         if self.stop == "length" and not self.message.calls:
             more = f"\n\n{self.warning}" if self.warning else ""
             return [Message(role="user", content=CUT_OFF + more)]
@@ -81,6 +83,16 @@ class Turn:
                 text += f"\n\n{self.warning}"
             found.append(Message(role="tool", content=text, call=call.id, pictures=seen.pictures))
         return found
+
+
+def _level(lengths: list[int], room: int) -> int:
+    """Return to how much each is cut so that all fit; what is shorter keeps all of it."""
+    for number, length in enumerate(sorted(lengths)):
+        share = room // (len(lengths) - number)
+        if length > share:
+            return max(_LEAST, min(_MOST, share))
+        room -= length
+    return _MOST
 
 
 def _cut(turn: int, call: ToolCall, search: bool) -> str:
@@ -109,6 +121,7 @@ class State:
     upto: int = 0
     summary: str = ""
     window: int = 0
+    policy: str = ""
     search: bool = False
     turns: int = 0
     steps: int = 0
@@ -158,7 +171,8 @@ class State:
             taken(self, body)
 
     def _start(self, body: Mapping[str, Any]) -> None:
-        self.task, self.window = body["task"], int(body.get("window", 0))
+        self.task = body["task"]
+        self.window, self.policy = int(body.get("window", 0)), body.get("policy", "")
         self.search = any(spec["name"] == "search" for spec in body["tools"])
         for message in body["messages"]:
             self.say(Message.model_validate(message))
@@ -166,7 +180,8 @@ class State:
     def _resume(self, body: Mapping[str, Any]) -> None:
         if self.status == "stuck":
             self.trail.clear()
-        self.status, self.window = "", int(body.get("window", 0))
+        self.status, self.between = "", False
+        self.window, self.policy = int(body.get("window", 0)), body.get("policy", "")
         if "message" in body:
             message = Message.model_validate(body["message"])
             if self.open is None:
@@ -227,10 +242,9 @@ class State:
         self.starts.append(len(self.messages))
         self.say(turn.message)
         self.fresh = 0  # the model's own message is in what it reported
-        calls = max(1, len(turn.message.calls))
-        room = CHARACTERS_A_TOKEN * self.window // _SHARE // calls
-        most = max(_LEAST, min(_MOST, room)) if self.window else _MOST
-        for message in [*turn.answers(most, self.search), *self.later]:
+        # A log from before there were windows has none.
+        room = CHARACTERS_A_TOKEN * (self.window or _MOST * 1000) // _SHARE
+        for message in [*turn.answers(room, self.search), *self.later]:
             self.say(message)
         self.later, self.over = [], turn.over
         self.final = turn.message.content if turn.over else ""

@@ -72,6 +72,13 @@ class Purse:
                 self._lend(name, used.get(name, 0.0))
         return Purse(budget, used, parent=self, clock=self._clock)
 
+    def at_least(self, used: Mapping[str, float]) -> None:
+        """Take in what a record says was used, as far as it isn't counted here yet."""
+        with self._lock:
+            for name in NAMES:
+                self._used[name] = max(self._used[name], used.get(name, 0.0))
+            self._began = min(self._began, self._clock() - used.get("wall_s", 0.0))
+
     @property
     def used(self) -> dict[str, float]:
         """What was used so far, by name."""

@@ -186,7 +186,7 @@ class LocalModel:
             return self._by_template(tokens, tools, id_, plain)
         raw = str(tokenizer.decode(list(said), skip_special_tokens=False))
         found = read(raw, template, tools, id_, cut=cut)
-        for mark in tokenizer.all_special_tokens:
+        for mark in (str(t) for t in tokenizer.added_tokens_decoder.values() if t.special):
             found = Written(found.text.replace(mark, ""), found.calls)
         return found if found.calls else Written(plain)
 

@@ -14,13 +14,15 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import tempfile
+from pathlib import Path
 from typing import Final
 
 from earnest.core.claims import sentence
 from earnest.core.errors import ToolError, UnsupportedError, UsageError
 from earnest.core.home import Home
 from earnest.core.protocols import Progress
-from earnest.core.records import STANDING, Check, Finding, TableRef, Task, Verdict
+from earnest.core.records import STANDING, Check, Exposure, Finding, TableRef, Task, Verdict
 from earnest.core.shown import row, shown
 from earnest.ledger.ledger import Ledger
 from earnest.recipes import apart, later, research
@@ -63,7 +65,7 @@ def _tested_anew(
     task = research.make_task(f"Is it so on {new.name}? {sentence(finding.claim)}", [ref])
     say(f"its script, on {ref.rows} rows of {new.name}")
     try:
-        made = _submitted(home, finding, task, run)
+        made = resubmit(home, finding, task, run)
     except UnsupportedError as error:
         detail = f"on {ref.rows} visible rows of {new.name}: {error}"
         check = Check(name="again", passed=False, detail=detail)
@@ -82,21 +84,39 @@ def _tested_anew(
     return _answer(ledger, finding, told, ref.table, held, made)
 
 
-def _submitted(home: Home, finding: Finding, task: Task, run: str) -> Finding:
-    """Submit a finding's claim and evidence on a task's table. Raises `ToolError`."""
+def resubmit(
+    home: Home,
+    finding: Finding,
+    task: Task,
+    run: str,
+    *,
+    saw: Exposure = "sealed",
+    **changed: str,
+) -> Finding:
+    """Submit a finding's claim and evidence on a task's table, or on none, as one of this ledger's.
+
+    `saw`: what its author can have seen of that table's rows, if a jail holds our own agents;
+    `changed`: what of its arguments is to be another. Raises `ToolError`.
+    """
     from earnest.sandbox.choose import open_sandbox
     from earnest.tasks.registry import Registry
     from earnest.tools.answers import of_finding
     from earnest.tools.findings import SubmitFinding, Submitter, arguments_of
 
-    (ref,) = task.tables
-    with contextlib.closing(open_sandbox(home.images)) as sandbox:
+    with contextlib.ExitStack() as stack:
+        sandbox = stack.enter_context(contextlib.closing(open_sandbox(home.images)))
         author = finding.author.model_copy(update={"principal": research.PRINCIPAL})
-        submitter = Submitter(task, run, author, research.exposure(task, author.model, sandbox))
-        visible, answers = Registry(home).visible(ref.table), of_finding(finding, home.blobs)
-        tool = SubmitFinding(submitter, sandbox, home.blobs, visible, answers=answers)
+        exposure = research.exposure(task, author.model, sandbox)
+        if task.tables:
+            (ref,) = task.tables
+            data = Registry(home).visible(ref.table)
+        else:
+            data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="earnest-again-")))
+        submitter = Submitter(task, run, author, saw if exposure == "sealed" else exposure)
+        answers = of_finding(finding, home.blobs)
+        tool = SubmitFinding(submitter, sandbox, home.blobs, data, answers=answers)
         script = home.blobs.get(finding.evidence.script)
-        made = tool.call(arguments_of(finding, script))
+        made = tool.call({**arguments_of(finding, script), **changed})
     return Finding.from_body(made.data["finding"])
 
 

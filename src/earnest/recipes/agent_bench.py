@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from earnest.agent.context import WINDOW
 from earnest.agent.loop import run_agent
 from earnest.core.acts import Act, writes
 from earnest.core.budget import Budget
@@ -114,7 +115,8 @@ def _run(folder: Path, steps: int, clock: _Clock) -> float:
     path = folder / "run" / "events.jsonl"
     with _Log(path, clock) as log:
         model = _Script([*turns, say("done")], clock)
-        done = run_agent(_task(), model, [_Nothing(clock)], log, Budget(steps=steps + 1))
+        budget = Budget(steps=steps + 1)
+        done = run_agent(_task(), model, [_Nothing(clock)], log, budget, window=WINDOW)
     if done.status != "done":
         raise EarnestError(f"the run did not end as it should: {done.reason}")
     began = time.perf_counter()

@@ -6,8 +6,8 @@ its result stands in the run's log; one that a kill cut off is found again by it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -15,13 +15,13 @@ from earnest.agent.guard import Ask
 from earnest.agent.loop import RunResult, run_agent
 from earnest.agent.replay import logged_calls, logged_findings, logged_used
 from earnest.core.acts import Policy
-from earnest.core.budget import NAMES, Budget, Name, Purse
+from earnest.core.budget import Budget, Purse
 from earnest.core.canon import canonical
 from earnest.core.claims import sentence
 from earnest.core.errors import BudgetError
 from earnest.core.events import Event, EventLog, read_events
 from earnest.core.home import Home, write_whole
-from earnest.core.messages import Observation, ToolCall
+from earnest.core.messages import Observation
 from earnest.core.protocols import Model, Progress, Tool
 from earnest.core.records import Finding, Task
 from earnest.tools.delegate import DelegateTool, Errand
@@ -31,15 +31,13 @@ SUB: Final = "sub"
 NUMBER: Final = "sub"
 _NOTE: Final = "errand.json"
 _TOLD_FILES: Final = 40
-_AFTERWARDS: Final = ("end", "resume", "budget")
-_COUNTED: Final[tuple[Name, ...]] = tuple(name for name in NAMES if name != "wall_s")
 ROLE: Final = (
     "You are a sub-agent: another agent, which works on a larger question, asked you this one, and "
     "reads your closing summary. Say in it what you found, how sure you are, and which files you "
     "made."
 )
-Tools = Callable[[Sequence[tuple[ToolCall, Observation]]], Sequence[Tool]]
-"""Makes a sub-agent's tools; given are its earlier calls of `python`, where it goes on."""
+Tools = Callable[[EventLog, Purse], Sequence[Tool]]
+"""Makes a sub-agent's tools, given its log and its purse."""
 
 
 @dataclass
@@ -60,7 +58,6 @@ class Delegates:
     known: str = ""
     stop: Callable[[], bool] = lambda: False
     closed: frozenset[int] = frozenset()
-    counted: Mapping[Name, float] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -105,11 +102,7 @@ class Delegates:
         )
         with EventLog(here / "events.jsonl") as log:
             purse = self.purse.child(budget, logged_used(log.events))
-            if log.events:  # the run's own log may have some of that
-                for name, amount in self.counted.items():
-                    self.purse.charge(name, -amount)
-                self.counted = {}
-            tools = self.tools(logged_calls(log.events, "python"))
+            tools = self.tools(log, purse)
             try:
                 return run_agent(
                     task,
@@ -153,20 +146,6 @@ def closed(events: Sequence[Event]) -> frozenset[int]:
     """Return the numbers of the sub-agents whose results a run's log has."""
     found = (seen.data.get(NUMBER) for _, seen in logged_calls(events, DelegateTool.spec.name))
     return frozenset(number for number in found if isinstance(number, int))
-
-
-def counted(events: Sequence[Event]) -> dict[Name, float]:
-    """Return what a sub-agent that was cut off had used, as far as the run's own log has it.
-
-    A run that is stopped writes down what is used, its open sub-agent's share included; the log of
-    one that is killed knows nothing of that share.
-    """
-    used = [(one.kind, one.payload["used"]) for one in events if "used" in one.payload]
-    begun = [found for kind, found in used if kind not in _AFTERWARDS]
-    if not begun:
-        return {}
-    last = used[-1][1]
-    return {name: last.get(name, 0.0) - begun[-1].get(name, 0.0) for name in _COUNTED}
 
 
 def open_findings(home: Home, run: str, done: frozenset[int]) -> list[Finding]:

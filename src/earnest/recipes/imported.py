@@ -15,8 +15,6 @@ kept for imports (`Registry.kept_for`). A source that told its author more than 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +29,7 @@ from earnest.core.shown import row, shown
 from earnest.ledger.imports import Imported, run_of
 from earnest.ledger.ledger import Ledger
 from earnest.recipes import apart, later, research
-from earnest.recipes.again import BORNE_OUT
+from earnest.recipes.again import BORNE_OUT, resubmit
 from earnest.recipes.answer import Answer
 from earnest.recipes.imported_rows import imported_row
 
@@ -103,7 +101,12 @@ def verify_imported(
     run = run_of(one.id) + (split.ref.table[7:19] if split else "fresh")
     before = ledger.findings(run=run)
     try:
-        made = before[0][0] if before else _submitted(home, one, task, run, split)
+        # Its prose stays on the import: text from elsewhere becomes none of this ledger's own.
+        made = (
+            before[0][0]
+            if before
+            else resubmit(home, finding, task, run, saw=_exposure(finding, split), prose="")
+        )
     except UnsupportedError as error:
         return _told(home, ledger, one, split, None, None, str(error))
     except ToolError as error:
@@ -136,34 +139,6 @@ def _task(one: Imported, split: Split | None) -> Task:
     }
     task = research.make_task(prompt, [split.ref] if split else [])
     return task.model_copy(update={"metadata": named})
-
-
-def _submitted(home: Home, one: Imported, task: Task, run: str, split: Split | None) -> Finding:
-    """Submit an import's claim and script as a finding of this ledger. Raises `ToolError`.
-
-    Its prose stays on the import: text from elsewhere becomes none of this ledger's own.
-    """
-    from earnest.sandbox.choose import open_sandbox
-    from earnest.tasks.registry import Registry
-    from earnest.tools.answers import of_finding
-    from earnest.tools.findings import SubmitFinding, Submitter, arguments_of
-
-    finding = one.finding
-    with contextlib.ExitStack() as stack:
-        sandbox = stack.enter_context(contextlib.closing(open_sandbox(home.images)))
-        author = finding.author.model_copy(update={"principal": research.PRINCIPAL})
-        exposure = research.exposure(task, author.model, sandbox)
-        if exposure == "sealed":
-            exposure = _exposure(finding, split)
-        if split:
-            data = Registry(home).visible(split.ref.table)
-        else:
-            data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="earnest-import-")))
-        submitter, answers = Submitter(task, run, author, exposure), of_finding(finding, home.blobs)
-        tool = SubmitFinding(submitter, sandbox, home.blobs, data, answers=answers)
-        script = home.blobs.get(finding.evidence.script)
-        made = tool.call({**arguments_of(finding, script), "prose": ""})
-    return Finding.from_body(made.data["finding"])
 
 
 def _exposure(finding: Finding, split: Split | None) -> Exposure:

@@ -15,10 +15,9 @@ from earnest.core.budget import Purse
 from earnest.core.errors import UsageError
 from earnest.core.events import Event, EventLog
 from earnest.core.home import Home
-from earnest.core.messages import Observation, ToolCall
 from earnest.core.protocols import Model, Progress, Tool
 from earnest.core.records import Finding, Task
-from earnest.recipes.delegates import Delegates, closed, counted, open_findings
+from earnest.recipes.delegates import Delegates, closed, open_findings
 from earnest.recipes.work import snapshots
 from earnest.tools.delegate import DelegateTool
 from earnest.tools.kit import close_tools
@@ -76,7 +75,11 @@ def equipped(
     `make`: makes a run's own tools, given the earlier calls of `python` as `cells`.
     """
     with contextlib.ExitStack() as held:
-        own = make(cells=logged_calls(log.events, "python"))
+
+        def made(log: EventLog, purse: Purse) -> list[Tool]:  # noqa: ARG001 - for tools that count
+            return make(cells=logged_calls(log.events, "python"))
+
+        own = made(log, terms.purse)
         held.callback(close_tools, own)
         others: list[Tool] = []
         if terms.servers:
@@ -90,8 +93,8 @@ def equipped(
         shared = {tool.spec.name: tool for tool in own if tool.spec.name == _SHARED}
         taken = snapshots(home, run, log.events)
 
-        def handed_on(cells: Sequence[tuple[ToolCall, Observation]]) -> list[Tool]:
-            new = [shared.get(tool.spec.name, tool) for tool in make(cells=cells)]
+        def handed_on(log: EventLog, purse: Purse) -> list[Tool]:
+            new = [shared.get(tool.spec.name, tool) for tool in made(log, purse)]
             return [*(tool for tool in new if tool.spec.name not in _NOT_HANDED_ON), *others]
 
         def close(tools: Sequence[Tool]) -> None:
@@ -112,6 +115,5 @@ def equipped(
             known=known,
             stop=terms.stop,
             closed=closed(log.events),
-            counted=counted(log.events),
         )
         yield [Snapped(tool, taken.take) for tool in (*own, *others, DelegateTool(send))]

@@ -323,5 +323,6 @@ def serve_http(offered: Offered, principal: str, port: int, token: str, say: Pro
             server_header=False,
             timeout_graceful_shutdown=3,
         )
-        say(f"MCP at http://{HOST}:{port}{PATH}" + (" (a token is asked for)" if token else ""))
+        who = "a token is asked for" if token else "any account of this machine may ask: no token"
+        say(f"MCP at http://{HOST}:{port}{PATH} ({who})")
         uvicorn.Server(config).run(sockets=[listener])

@@ -28,6 +28,8 @@ _PEEKED: Final = 8_192
 _MOST_EDITED: Final = 8 * 2**20
 _MOST_COMPARED: Final = 20_000  # lines that the nearest to a text is looked for in
 _ALIKE: Final = 0.6
+_MOST_ALIKE: Final = 200  # characters of a line
+_MOST_TRIES: Final = 300
 _HELD: Final = "A path of your workspace (relative), or below {}, which is read-only."
 
 
@@ -192,13 +194,14 @@ class _Edit(Arguments):
 def _nearest(text: str, old: str) -> str:
     """Say where a text has what is most like another one; nothing where nothing is."""
     lines, wanted = text.split("\n"), old.strip("\n").split("\n")
-    first = next((line.strip() for line in wanted if line.strip()), "")[:_LONGEST_LINE]
+    first = next((line.strip() for line in wanted if line.strip()), "")[:_MOST_ALIKE]
     matcher = difflib.SequenceMatcher(autojunk=False)
     matcher.set_seq2(first)
-    best, at = _ALIKE, -1
+    best, at, tries = _ALIKE, -1, _MOST_TRIES
     for number, line in enumerate(lines[:_MOST_COMPARED]):
         matcher.set_seq1(line.strip()[: 2 * len(first) + _SHORTEST])
-        if matcher.real_quick_ratio() > best and matcher.quick_ratio() > best:
+        if tries and matcher.real_quick_ratio() > best and matcher.quick_ratio() > best:
+            tries -= 1
             ratio = matcher.ratio()
             best, at = (ratio, number) if ratio > best else (best, at)
     if at < 0:

@@ -18,7 +18,7 @@ from pydantic import Field
 
 from earnest.core.acts import READ, Act
 from earnest.core.errors import ToolError
-from earnest.core.jobs import DATA, Job, Limits
+from earnest.core.jobs import DATA, WORK, Job, Limits
 from earnest.core.messages import Observation, ToolSpec
 from earnest.core.protocols import Sandbox
 from earnest.tools.arguments import Arguments, legible
@@ -43,8 +43,10 @@ def _part(pattern: str) -> Callable[[str], object]:
 def matches(name: str, pattern: str) -> bool:
     """Say whether a path matches a pattern: `*` and `?` within a name, `**` over folders.
 
-    A pattern without a slash is for a file's own name, wherever it lies.
+    A pattern without a slash is for a file's own name, wherever it lies; one below `WORK`, as code
+    sees it, is for the workspace.
     """
+    pattern = pattern.removeprefix(f"{WORK}/")
     wanted = ["**", pattern] if "/" not in pattern else pattern.split("/")
     reached = _open({0}, wanted)  # how many of the wanted parts are met so far
     for part in name.split("/"):
