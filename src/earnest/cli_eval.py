@@ -31,4 +31,4 @@ def add_eval(verbs: Any) -> None:
     verb.add_argument(
         "--dollars", type=float, default=None, metavar="N", help="most that it may cost in all"
     )
-    common(verb, "evaluate")
+    common(verb, "eval")

@@ -5,7 +5,11 @@ from __future__ import annotations
 import argparse
 import http.server
 import json
+import re
+import subprocess
+import sys
 import threading
+import time
 from dataclasses import replace
 
 import pytest
@@ -18,7 +22,7 @@ from earnest.core.messages import Completion, Message, Sampling, ToolCall, ToolS
 from earnest.evals.uplift import FAMILIES
 from earnest.evals.uplift_players import Careful, Guesser
 from earnest.evals.uplift_table import paired, table
-from earnest.recipes.eval_verbs import evaluate
+from earnest.recipes import eval_verbs
 from earnest.recipes.uplift import Asked, folder_of, uplift
 
 pytest.importorskip("cryptography")
@@ -128,6 +132,31 @@ def test_an_interrupted_eval_goes_on(tmp_path, sandbox):
     assert 0 < len(said) < 4
 
 
+@pytest.mark.slow
+def test_stop_all_ends_it_in_time_and_the_same_command_goes_on(tmp_path):
+    """From the command line, in the middle of a job."""
+    command = [sys.executable, "-m", "earnest"]
+    asked = [*command, "eval", "uplift", "--model", "careful", "--families", "search,notes"]
+    asked += ["--tasks", "1", "--home", str(tmp_path), "--json"]
+    with subprocess.Popen(asked, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        for line in run.stderr:
+            if line.startswith("search-000-without"):
+                break
+        time.sleep(0.5)
+        began = time.monotonic()
+        stopped = [*command, "stop", "--all", "--home", str(tmp_path)]
+        told = subprocess.run(stopped, capture_output=True, text=True, check=True).stdout
+        run.wait(10)
+        assert time.monotonic() - began < 10  # a process starts, on whatever machine; it says:
+    assert float(re.search(r"eval \(\d+\): ended in ([\d.]+) s", told)[1]) < 2
+    done = subprocess.run(asked, capture_output=True, text=True, check=True)
+    rows = json.loads(done.stdout)["families"]
+    assert [(row["with"]["right"], row["without"]["right"]) for row in rows] == [(1, 0)] * 2 + [
+        (2, 0)
+    ]
+    assert "search-000" not in done.stderr
+
+
 class Dear(Guesser):
     name = "dear"
 
@@ -200,7 +229,7 @@ def test_the_verb_prints_the_table_and_one_document(tmp_path, capsys):
 def test_what_is_not_there_can_not_be_asked(home, wrong):
     asked = {"families": "", "tasks": 1, "seed": 0, "model": "guesser", "dollars": None, **wrong}
     with pytest.raises(UsageError):
-        evaluate(argparse.Namespace(**asked), home, lambda _: None)
+        eval_verbs.eval(argparse.Namespace(**asked), home, lambda _: None)
 
 
 def message_of(said):

@@ -20,7 +20,7 @@ def _model(spec: str) -> Model:
     return PLAYERS[spec]() if spec in PLAYERS else open_model(spec)
 
 
-def evaluate(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
+def eval(options: argparse.Namespace, home: Home, say: Progress) -> Answer:  # noqa: A001
     """`eval uplift --model M`."""
     from earnest.evals.uplift import FAMILIES, SUITE
     from earnest.evals.uplift_table import in_words, table

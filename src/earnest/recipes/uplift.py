@@ -164,7 +164,8 @@ def _arm(world: _World, number: int, item: Item, arm: Arm) -> Outcome:
         cost_usd=result.usage.cost_usd,
         seconds=round(time.monotonic() - began, 3),
     )
-    world.say(f"{name}: {outcome.grade} ({result.status}, {result.steps} steps)")
+    told = "" if result.status == "stopped" else f"{outcome.grade} "
+    world.say(f"{name}: {told}({result.status}, {result.steps} steps)")
     return outcome
 
 

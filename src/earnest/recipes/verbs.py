@@ -17,7 +17,7 @@ from earnest.recipes.answer import Answer
 from earnest.recipes.bench_verbs import bench as bench
 from earnest.recipes.capture_verbs import capture as capture
 from earnest.recipes.connect_verbs import connect as connect
-from earnest.recipes.eval_verbs import evaluate as evaluate
+from earnest.recipes.eval_verbs import eval as eval  # noqa: A004 (the verb's name)
 from earnest.recipes.imported_rows import import_lines, imports_of, named, show_import
 from earnest.recipes.ledger_verbs import ledger as ledger
 from earnest.recipes.ledger_verbs import retract
