@@ -55,7 +55,7 @@ def to_summarise(state: State, besides: int, answer: int) -> int:
     """Return up to which turn (counted from 1) the oldest are to go; `state.upto`: none can."""
     keep = _KEPT * _characters(state, besides, answer)
     kept, number = 0, len(state.starts)
-    ends = [*state.starts[1:], len(state.messages)]
+    ends = [*state.starts[1:], len(state.messages)][:number]
     for start, end in zip(reversed(state.starts), reversed(ends), strict=True):
         kept += sum(size(message) for message in state.messages[start:end])
         if kept > keep and number < len(state.starts):
