@@ -3,7 +3,8 @@
 One run of the agent on a small table, in this process: a scripted model calls `python`, submits a
 finding, and ends the run. It is made once before, so that all modules are imported and the
 sandbox is warm; what importing executes does not count, nor what runs in other processes: the
-jailed programs, and the verification, which is not the agent's run.
+jailed programs, and the verification, which is not the agent's run. Lines are counted as coverage
+counts them: a statement over several lines is one.
 """
 
 from __future__ import annotations
@@ -52,8 +53,11 @@ CLAIM = {
 }
 
 
-def executed(home: Home, sandbox: Sandbox) -> dict[str, int]:
-    """Return how many lines of each module a plain run executes."""
+def executed(home: Home, sandbox: Sandbox) -> tuple[dict[str, int], int]:
+    """Return how many lines of each module a plain run executes, and how many in all as they stand.
+
+    As they stand: a statement over several lines counts as all of those that were reached.
+    """
     import coverage
 
     drawn = [(n * 37 % 101 / 10, n * 11 % 17) for n in range(200)]
@@ -74,11 +78,11 @@ def executed(home: Home, sandbox: Sandbox) -> dict[str, int]:
         run("second")
     finally:
         meter.stop()
-    data = meter.get_data()
-    return {
-        str(Path(file).relative_to(SOURCE)): len(data.lines(file) or ())
-        for file in data.measured_files()
-    }
+    found, data = {}, meter.get_data()
+    for file in data.measured_files():
+        _, statements, _, missing, _ = meter.analysis2(file)
+        found[str(Path(file).relative_to(SOURCE))] = len(statements) - len(missing)
+    return found, sum(len(data.lines(file) or ()) for file in data.measured_files())
 
 
 def rooms(lines: Mapping[str, int]) -> dict[str, int]:
@@ -99,16 +103,19 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         home = Home(Path(folder) / "home")
         with contextlib.closing(open_sandbox(home.images)) as sandbox:
-            lines = executed(home, sandbox)
+            lines, standing = executed(home, sandbox)
     found = rooms(lines)
     if "--json" in sys.argv:
-        sys.stdout.buffer.write(canonical({"rooms": found, "modules": lines}) + b"\n")
+        sys.stdout.buffer.write(
+            canonical({"rooms": found, "modules": lines, "standing": standing}) + b"\n"
+        )
         return 0
     for file, count in sorted(lines.items()):
         sys.stdout.write(f"  {file:<36} {count:>5}\n")
     for room, count in found.items():
         limit = f"  (at most {MOST[room]})" if room in MOST else ""
         sys.stdout.write(f"{room:<38} {count:>5}{limit}\n")
+    sys.stdout.write(f"{'all, as the lines stand':<38} {standing:>5}\n")
     return int(bool(over(found)))
 
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from earnest.cli_options import common, table_options
+from earnest.cli_options import common, count, table_options
 from earnest.cli_work import WORK, mcp_option, work_option, work_options
 
 
@@ -139,7 +139,7 @@ def _add_looks(verbs: Any) -> None:
     verb.add_argument("run", nargs="?", default="")
     verb.add_argument(
         "--step",
-        type=_whole,
+        type=count,
         metavar="N",
         help="show: one step, whole; diff: as it was after that step",
     )

@@ -116,7 +116,7 @@ def talker(script: Any, a_character: float, price: Price | None) -> Talker:
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     budget=BUDGETS,

@@ -84,7 +84,7 @@ def test_the_check_itself_can_fail() -> None:
 
 
 @settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     lengths=st.lists(
@@ -285,3 +285,9 @@ def test_findings_stay_pinned_and_are_counted_once(task: Task, tmp_path: Path) -
     assert compacted(path)[-1]["upto"] > 5
     assert f"| {finding.id} b rises" in messages[2].content.splitlines()
     assert [event.kind for event in read_events(path)].count("finding") == 1
+
+
+def test_an_opening_that_fills_the_window_is_asked_all_the_same(task: Task, tmp_path: Path) -> None:
+    result, path = go(task, tmp_path, Talker(script([[5]])), window=300)
+    assert (result.status, result.steps) == ("done", 2)
+    assert len(compacted(path)) <= 1

@@ -9,6 +9,7 @@ from earnest.capture.store import Store
 from earnest.capture.sweep import Importer
 from earnest.capture.turns import Session, Turn
 from earnest.cli import main
+from earnest.recipes.desk_batches import Batches, Sitting
 from earnest.recipes.quota import Quota
 from earnest.recipes.research import PRINCIPAL
 from earnest.recipes.stated import _began
@@ -54,6 +55,23 @@ def test_what_the_desk_did_not_take_is_handed_in_later(home, transcript, capture
     assert capture("--from", transcript) == []
     path.unlink()
     assert len(capture("--spooled")) == 1
+
+
+def test_a_session_whose_desk_file_is_damaged_keeps_no_other_back(home, transcript, capture):
+    first, other = transcript, transcript.with_name("t.jsonl")
+    other.write_text(first.read_text().replace('"sessionId": "s"', '"sessionId": "t"'))
+    importer = Importer(home.root)
+    for path in (first, other):
+        importer.named(path, "", lambda _: None)
+    broken, sound = Store(home.root).all()  # in this order they are handed in
+    key = Sitting(PRINCIPAL, f"claude-code:{broken.session().session_id}").key
+    Batches(home)
+    (home.root / "desk" / "open" / f"{key}.json").write_text("{")
+    text = (home.root / "captured" / sound.id / "session.json").read_text()
+    assert sound.session().session_id in text
+    assert [one["session"] for one in capture("--spooled")] == [sound.id]
+    assert not broken.dealt_with("stated")
+    assert sound.dealt_with("stated")
 
 
 def test_what_was_not_wanted_is_not_made_up_for(transcript, capture):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from earnest.agent.guard import Question
 from earnest.agent.replay import logged_calls
 from earnest.core.canon import digest
 from earnest.core.events import read_events
@@ -79,13 +80,22 @@ def test_an_author_whose_code_nothing_holds_saw_all(home: Home, ref: TableRef, t
 
     task, model, unsafe = make_task("What is going on?", [ref]), Analyst(2), UnsafeLocal(tmp_path)
     assert exposure(task, model.name, unsafe) == "author-saw-all"
-    # And what nothing isolates is denied: nobody can say what it would do.
+    # And what nothing isolates is denied, unless a person allows it, call by call.
     result = explore(home, "r", task, model, unsafe, lambda _: None)
     assert not result.findings
     log = home.runs / "r" / "events.jsonl"
     denied = [one.payload for one in read_events(log) if one.kind == "permission"]
     assert {one["decision"] for one in denied} == {"deny"}
-    assert {act["kind"] for one in denied for act in one["acts"]} == {"unknown"}
+    assert {act["kind"] for one in denied for act in one["acts"]} == {"irreversible"}
+    asked: list[Question] = []
+
+    def yes(question: Question) -> bool:
+        asked.append(question)
+        return True
+
+    result = explore(home, "a", task, Analyst(2), unsafe, lambda _: None, policy="ask", ask=yes)
+    assert {finding.exposure for finding in result.findings} == {"author-saw-all"}
+    assert {act.reach for one in asked for act in one.acts} == {"everything"}
 
 
 def test_an_author_in_a_jail_saw_what_is_visible(home: Home, ref: TableRef, sandbox) -> None:

@@ -389,4 +389,4 @@ def test_what_a_call_would_do(home: Home, visible: Path, tmp_path: Path, sandbox
         return [act.kind for act in tool.acts({"code": "1"})]
 
     assert kinds(sandbox) == ["write"]
-    assert kinds(UnsafeLocal(tmp_path)) == ["unknown"]
+    assert kinds(UnsafeLocal(tmp_path)) == ["irreversible"]

@@ -78,5 +78,5 @@ def test_what_a_call_would_do(shell: ShellTool, tmp_path: Path, home: Home, visi
     with pytest.raises(ToolError):
         shell.acts({"command": ""})
     nothing = ShellTool(UnsafeLocal(tmp_path), Workspace(tmp_path / "u"), visible, home.blobs)
-    assert [act.kind for act in nothing.acts({"command": "true"})] == ["unknown"]
+    assert [act.kind for act in nothing.acts({"command": "true"})] == ["irreversible"]
     assert not shell.repeatable

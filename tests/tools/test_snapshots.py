@@ -27,7 +27,7 @@ def fill(workspace, files):
         workspace.write(name, data)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=12)
 @given(states=STATES)
 def test_each_snapshot_brings_its_files_back(tmp_path_factory, states):
     folder = tmp_path_factory.mktemp("w")

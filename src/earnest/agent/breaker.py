@@ -15,8 +15,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from earnest.core.canon import canonical
-from earnest.core.errors import EarnestError
 from earnest.core.messages import Observation, ToolCall
 
 MEMORY: Final = 192
@@ -54,18 +52,11 @@ def trace(
         return Trace(turn, "cut off", "an answer that was cut off", took_s)
     key = hashlib.sha256()
     for call, seen in zip(calls, gave, strict=True):
-        for part in (call.name, _arguments(call), seen.content):
+        for part in (call.name, call.problem or call.written(), seen.content):
             key.update(f"{len(part)}:{part}".encode("utf-8", "surrogatepass"))
     errors = {_error(call, seen) for call, seen in zip(calls, gave, strict=True) if seen.failed}
     all_failed = all(seen.failed for seen in gave)
     return Trace(turn, key.hexdigest(), "; ".join(sorted(errors)) if all_failed else "", took_s)
-
-
-def _arguments(call: ToolCall) -> str:
-    try:
-        return canonical(call.arguments).decode()
-    except EarnestError:
-        return repr(sorted(call.arguments))
 
 
 def _error(call: ToolCall, seen: Observation) -> str:

@@ -16,8 +16,6 @@ from collections.abc import Sequence
 from typing import Final
 
 from earnest.agent.replay import CHARACTERS_A_TOKEN, OPENING, State, size
-from earnest.core.canon import canonical
-from earnest.core.errors import EarnestError
 from earnest.core.messages import Message, ToolCall
 from earnest.core.quoted import marked_lines, quoted
 
@@ -100,11 +98,7 @@ def request(state: State, old: Sequence[Message]) -> list[Message]:
 
 
 def _called(call: ToolCall, most: int) -> str:
-    try:
-        text = canonical(call.arguments).decode()
-    except EarnestError:
-        text = call.problem
-    return f"{call.name[:60]} {text[:most]}"
+    return f"{call.name[:60]} {(call.problem or call.written())[:most]}"
 
 
 def longest_summary(state: State, besides: int, answer: int) -> int:

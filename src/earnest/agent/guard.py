@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from earnest.core.acts import CLASSES, Act, Class, Policy
-from earnest.core.canon import canonical
-from earnest.core.errors import EarnestError, ToolError
+from earnest.core.errors import ToolError
 from earnest.core.messages import ToolCall
 from earnest.core.protocols import Tool
 from earnest.core.quoted import plain
 
 Decision = Literal["allow", "ask", "deny"]
+_ARGUMENTS: Final = 600  # characters of a call's arguments that a person is shown
 _STRICTEST: Final = {"allow": 0, "ask": 1, "deny": 2}
 
 DECISIONS: Final[Mapping[Policy, Mapping[Class, Decision]]] = {
@@ -133,7 +133,9 @@ def asked_in_words(question: Question) -> str:
         + f"; class: {act.kind}; touches at worst: {plain(act.reach) or 'not said'}"
         for act in question.acts
     ]
-    lines.append(f"arguments: {plain(_short(call))}")
+    text = call.written()
+    more = f" … ({len(text):,} characters)" if len(text) > _ARGUMENTS else ""
+    lines.append(f"arguments: {plain(text[:_ARGUMENTS])}{more}")
     lines.append(f"the model's own words: {plain(question.words[:400]) or '(none)'}")
     if question.why == "unknown-outcome":
         lines.append("The run was cut off during this call: whether it took effect is not known.")
@@ -141,11 +143,3 @@ def asked_in_words(question: Question) -> str:
     else:
         lines.append("Allow this one call?")
     return "\n".join(lines)
-
-
-def _short(call: ToolCall) -> str:
-    try:
-        text = canonical(call.arguments).decode()
-    except EarnestError:
-        return call.problem
-    return text if len(text) <= 600 else f"{text[:600]} … ({len(text):,} characters)"

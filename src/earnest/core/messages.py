@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from earnest.core.canon import canonical
+from earnest.core.errors import RecordError
 from earnest.core.records import Value
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -19,6 +21,13 @@ class ToolCall(Value):
     name: str
     arguments: Mapping[str, Any] = Field(default_factory=dict)
     problem: str = ""
+
+    def written(self) -> str:
+        """Return its arguments as JSON, the same for the same ones; else as Python writes them."""
+        try:
+            return canonical(self.arguments).decode()
+        except RecordError:
+            return repr(sorted(self.arguments.items()))
 
 
 class Picture(Value):

@@ -104,7 +104,7 @@ def _dealt_with(
     What the user does not want of this import's sessions is not made up for later.
     """
     from earnest.recipes.rerun import USE as RERUN
-    from earnest.recipes.rerun import run_again_quietly
+    from earnest.recipes.rerun import run_again
     from earnest.recipes.stated import USE as STATED
     from earnest.recipes.stated import hand_in_quietly
 
@@ -118,7 +118,7 @@ def _dealt_with(
     stated = () if options.no_submit else [one for one in kept if not one.dealt_with(STATED)]
     handed = hand_in_quietly(home, stated, say)
     again = () if options.no_rerun else [one for one in kept if not one.dealt_with(RERUN)]
-    return handed, run_again_quietly(home, again, say)
+    return handed, run_again(home, again, say)
 
 
 def _row(one: Captured) -> dict[str, Any]:

@@ -9,6 +9,7 @@ it: it is the whole conversation as it was. Not covered: pictures (they are name
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -31,7 +32,7 @@ def conversation(events: Iterable[Event], status: str) -> dict[str, Any]:
         if len(turn.effects) < len(turn.message.calls):
             break
         messages.append(_told(turn.message))
-        answers = [] if turn.over else turn.answers()
+        answers = [] if turn.over else turn.answers(room=sys.maxsize, search=False)
         messages += [_told(one) for one in answers]
     return {
         "version": FORM,

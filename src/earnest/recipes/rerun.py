@@ -21,7 +21,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from earnest.capture.candidates import Candidate, candidates
 from earnest.core.canon import canonical, digest, parse
-from earnest.core.errors import CaptureError, EarnestError, RecordError
+from earnest.core.errors import (
+    CaptureError,
+    EarnestError,
+    LackError,
+    QuotaError,
+    RecordError,
+    UsageError,
+)
 from earnest.core.evidence import LIMITS, evidence_job, evidence_numbers
 from earnest.core.home import Home, write_whole
 from earnest.core.protocols import Progress, Sandbox
@@ -150,23 +157,35 @@ def run_again(
 ) -> dict[str, dict[str, int]]:
     """Run the scripts of sessions again whose table is at hand; return the words, by session.
 
-    What was run before is not run again. `sandbox`: default: one of its own. Raises `EarnestError`
-    where none can be had, or the hour's quota is used up: what is left, the next import takes up.
+    What was run before is not run again; what could not be run is said, and the next import tries
+    again. `sandbox`: default: one of its own.
     """
     quota = quota or Quota(home, **AN_HOUR)  # type: ignore[arg-type]
     told: dict[str, dict[str, int]] = {}
     with contextlib.ExitStack() as stack:
+
+        def jail() -> Sandbox:
+            nonlocal sandbox
+            sandbox = sandbox or stack.enter_context(jails(home))
+            return sandbox
+
         for one in sessions:
             upto = one.upto  # it may grow while it is read
-            for name, candidate, table in _wanted(home, one):
-                with quota.charged(PRINCIPAL) as meter:
-                    sandbox = sandbox or stack.enter_context(jails(home))
-                    with meter.running():
-                        outcome = rerun(home, candidate, table, meter.watch(sandbox))
-                keep(one, {name: outcome})
-                told[one.id] = counted(one)
-                say(f"{one.id}: line {candidate.line}: run again, {outcome['word']}")
-            one.deal(USE, upto)
+            try:
+                for name, candidate, table in _wanted(home, one):
+                    with quota.charged(PRINCIPAL) as meter:
+                        jailed = meter.watch(jail())
+                        with meter.running():
+                            outcome = rerun(home, candidate, table, jailed)
+                    keep(one, {name: outcome})
+                    told[one.id] = counted(one)
+                    say(f"{one.id}: line {candidate.line}: run again, {outcome['word']}")
+                one.deal(USE, upto)
+            except EarnestError as error:
+                mend = f" ({plain(error.mend)})" * bool(error.mend)
+                say(f"{one.id}: not run again yet: {plain(str(error))}{mend}")
+                if isinstance(error, (QuotaError, LackError, UsageError)):
+                    break  # so it would be with the next one
     return told
 
 
@@ -189,14 +208,3 @@ def _wanted(home: Home, one: Captured) -> list[tuple[str, Candidate, str]]:
                 found.setdefault(name, (name, candidate, table))
     known = outcomes(one)
     return [each for name, each in found.items() if name not in known]
-
-
-def run_again_quietly(
-    home: Home, sessions: Iterable[Captured], say: Progress
-) -> dict[str, dict[str, int]]:
-    """Run scripts again, and say what is in the way instead of raising it."""
-    try:
-        return run_again(home, sessions, say)
-    except EarnestError as error:
-        say(f"not all was run again: {error}" + f" ({error.mend})" * bool(error.mend))
-        return {}

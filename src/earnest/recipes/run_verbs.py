@@ -113,6 +113,8 @@ def _researched(home: Home, run: str, task: Task, model: Model, how: Begun, view
     with contextlib.closing(open_sandbox(home.images, prefer=how.sandbox)) as sandbox:
         if warning := getattr(sandbox, "gives_up", ""):
             view.say(f"{sandbox.name}: {warning}")
+            if how.policy != "ask":
+                view.say("so no code of the agent's is run: --policy ask asks you call by call")
         view.watch(home.runs / run, model)
         outcome = research.research(
             home,

@@ -21,7 +21,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from earnest.core.canon import canonical, digest, parse
-from earnest.core.errors import CaptureError, EarnestError, QuotaError, RecordError, ToolError
+from earnest.core.errors import (
+    CaptureError,
+    EarnestError,
+    LackError,
+    QuotaError,
+    RecordError,
+    ToolError,
+    UsageError,
+)
 from earnest.core.home import Home, write_whole
 from earnest.core.protocols import Progress
 from earnest.core.quoted import plain
@@ -35,6 +43,7 @@ if TYPE_CHECKING:
 USE: Final = "stated"
 """What a session was dealt with for (`Captured.deal`): what it stated was handed in."""
 
+_FOR_ALL: Final = (QuotaError, LackError, UsageError)  # so it would be with the next one
 _HANDED: Final = "handed-in.json"
 _PAUSE_S: Final = 0.2
 _PATIENCE_S: Final = 1800.0
@@ -52,7 +61,8 @@ class Handed:
 def hand_in(home: Home, sessions: Iterable[Captured], say: Progress) -> list[Handed]:
     """Hand in what sessions stated and has not been handed in; wait for the verdicts.
 
-    Raises `EarnestError` where the desk can't be had: what it did not take stays to be handed in.
+    What the desk did not take is said, and stays to be handed in. Raises `EarnestError` where there
+    is no desk.
     """
     new = []
     for one in sessions:
@@ -68,7 +78,14 @@ def hand_in(home: Home, sessions: Iterable[Captured], say: Progress) -> list[Han
     desk = OutsideDesk(home, say)
     desk.open()
     try:
-        told = [handed for one in new for handed in _handed(desk, home, one, say)]
+        told = []
+        for one in new:
+            try:
+                told += _handed(desk, home, one, say)
+            except EarnestError as error:
+                say(f"{one.id}: not handed in yet: {plain(str(error))}" + _mend(error))
+                if isinstance(error, _FOR_ALL):
+                    break  # one session that is damaged keeps no other back
         _await(home, [one.finding for one in told if one.finding])
     finally:
         desk.close()
@@ -84,6 +101,10 @@ def _handed(desk: OutsideDesk, home: Home, one: Captured, say: Progress) -> list
         told = _of(desk, home, one, found, say) if found else []
         one.deal(USE, upto)
     return told
+
+
+def _mend(error: EarnestError) -> str:
+    return f" ({plain(error.mend)})" * bool(error.mend)
 
 
 def _noted(one: Captured) -> list[str]:
@@ -132,7 +153,7 @@ def _of(
         except QuotaError:
             raise  # not yet: it is handed in by a later import
         except ToolError as error:
-            problem = plain(f"{error}" + f" ({error.mend})" * bool(error.mend))
+            problem = plain(str(error)) + _mend(error)
             told.append(Handed(one.id, problem=problem))
             say(f"{one.id}: refused: {problem}")
     desk.settle(PRINCIPAL, named)
@@ -224,5 +245,5 @@ def hand_in_quietly(home: Home, sessions: Iterable[Captured], say: Progress) -> 
     try:
         return hand_in(home, sessions, say)
     except EarnestError as error:
-        say(f"nothing was handed in: {error}" + f" ({error.mend})" * bool(error.mend))
+        say(f"nothing was handed in: {plain(str(error))}" + _mend(error))
         return []

@@ -242,7 +242,7 @@ class SubmitFinding:
         _Submission.read(arguments)
         if not self.sandbox.isolates:
             what = "run an evidence script, which nothing isolates"
-            return (Act(kind="unknown", what=what, reach="everything"),)
+            return (Act(kind="irreversible", what=what, reach="everything"),)
         return writes("run an evidence script without network, and queue a finding")
 
     def call(self, arguments: Mapping[str, Any]) -> Observation:

@@ -37,7 +37,9 @@ class Network:
 def code_acts(what: str, sandbox: Sandbox, net: Network | None) -> tuple[Act, ...]:
     """Return what running a model's code would do: what its jail lets it, since it is not read."""
     if not sandbox.isolates:
-        return (Act(kind="unknown", what=f"{what}, which nothing isolates", reach="everything"),)
+        return (
+            Act(kind="irreversible", what=f"{what}, which nothing isolates", reach="everything"),
+        )
     acts = writes(f"{what} in the sandbox")
     if net is None:
         return acts
