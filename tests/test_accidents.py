@@ -23,8 +23,10 @@ from earnest.core.home import Home
 from earnest.core.jobs import Limits
 from earnest.core.messages import Message, ToolCall
 from earnest.core.records import Author, TableRef, Task
-from earnest.models.scripted import ScriptedModel, say
+from earnest.models.scripted import ScriptedModel, say, use
 from earnest.recipes.network import network
+from earnest.recipes.research import explore, make_task
+from earnest.recipes.work import begin_work
 from earnest.sandbox.outer import outer_command
 from earnest.tools.findings import Submitter
 from earnest.tools.kit import close_tools, research_tools
@@ -263,6 +265,26 @@ def test_what_the_guard_stops_is_what_would_have_happened(tmp_path, sandbox):
     run = play(tmp_path, sandbox, "ask", says_yes=True, deeds=some)
     assert run.world.bought == ["POST /buy", "DELETE /order/1"]
     assert [question.call.id for question in run.questions] == list(some)
+
+
+def test_of_the_folder_that_a_run_works_on_only_the_copy_is_lost(tmp_path, sandbox):
+    """The control is the copy: there all of it happens."""
+    world, home = World(tmp_path / "world"), Home(tmp_path / "home")
+    begin_work(home.root, "r", world.precious, [])
+    copy = home.runs / "r" / "workspace"
+    assert (copy / "photos.txt").read_bytes() == (world.precious / "photos.txt").read_bytes()
+    turns = [
+        use("shell", {"command": "rm -rf photos.txt; echo x > .bashrc"}),
+        use("write", {"path": "thesis.txt", "content": "gone"}),
+        say("Tidied up."),
+    ]
+    task = make_task("Tidy up.", [])
+    result = explore(home, "r", task, ScriptedModel(turns), sandbox, lambda _: None)
+    assert result.status == "done"
+    assert world.happened("") == set()
+    world.close()
+    assert not (copy / "photos.txt").exists()
+    assert (copy / "thesis.txt").read_text() == "gone"
 
 
 @pytest.mark.slow
