@@ -113,8 +113,15 @@ def test_ctrl_c_at_any_moment_loses_no_effect_that_was_completed(
 ) -> None:
     made: list[int] = []
     cut: list[int] = []
+    rng, main = random.Random(8), threading.main_thread().ident
+    strikes: list[tuple[int, threading.Timer]] = []  # after how many calls of `tally`, and what
 
     def tally(arguments: Mapping[str, Any]) -> str:
+        if strikes and (left := strikes.pop()):
+            if left[0] == 0:
+                left[1].start()
+            else:
+                strikes.append((left[0] - 1, left[1]))
         try:
             made.append(arguments["n"])
             return f"tallied {arguments['n']}"
@@ -128,19 +135,17 @@ def test_ctrl_c_at_any_moment_loses_no_effect_that_was_completed(
 
     tools = (Does("tally", tally, WRITES), Does("look", lambda _: "seen", concurrent=True))
     turns = [*map(turn, range(TURNS)), say("over")]
-    rng, main = random.Random(8), threading.main_thread().ident
     stopped, status = 0, ""
     path = tmp_path / "run" / "events.jsonl"
     old = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         for sitting in range(60):
             strike = threading.Timer(
-                rng.uniform(0.001, 0.06), signal.pthread_kill, (main, signal.SIGINT)
+                rng.uniform(0, 0.008), signal.pthread_kill, (main, signal.SIGINT)
             )
+            strikes[:] = [(rng.randrange(3), strike)] if sitting < 12 else []
             with EventLog(path) as log:
                 try:
-                    if sitting < 14:
-                        strike.start()
                     status = run_agent(task, ScriptedModel(turns), tools, log).status
                     while strike.is_alive():
                         time.sleep(0.01)
