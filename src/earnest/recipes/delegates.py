@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from earnest.agent.atif import REFS
 from earnest.agent.guard import Ask
 from earnest.agent.loop import RunResult, run_agent
 from earnest.agent.replay import logged_calls, logged_findings, logged_used
@@ -136,7 +137,12 @@ class Delegates:
             failed=result.status != "done",
             data={
                 NUMBER: number,
-                "trajectory": [f"{self.run}/{SUB}/{number}", f"{SUB}/{number}/trajectory.json"],
+                REFS: [
+                    {
+                        "trajectory_id": f"{self.run}/{SUB}/{number}",
+                        "trajectory_path": f"{SUB}/{number}/trajectory.json",
+                    }
+                ],
                 "findings": [one.body for one in result.findings],
             },
         )
