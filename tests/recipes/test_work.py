@@ -302,7 +302,7 @@ def test_the_tables_of_a_run_and_our_own_folder_are_not_handed_in(home, mine, tm
     (tmp_path / "t.csv").write_text("\n".join(rows))
     (ref,) = apart.seal(home, [tmp_path / "t.csv"], design="iid")
     (mine / "again.tsv").write_text("\n".join(row.replace(",", "\t") for row in rows))
-    (mine / "other.csv").write_text("x,y\n100,2\n300,4\n500,6\n700,8\n")
+    (mine / "other.csv").write_text("x,y\n1.5,2\n3.3,4\n5.2,6\n7.7,8\n")
     found = apart.hand_in(home, "r2", mine, [ref.table])
     assert "again.tsv" in found.left_out
     assert {"again.tsv", "other.csv"} & set(tree(home.runs / "r2" / "workspace")) == {"other.csv"}

@@ -14,7 +14,8 @@ from earnest.core.events import Event, EventLog
 from earnest.core.home import Home
 from earnest.core.protocols import Model, Progress, Tool
 from earnest.core.records import Finding, Task
-from earnest.recipes.delegates import Delegates, Terms, closed, open_findings
+from earnest.recipes.delegates import Delegates, closed, open_findings
+from earnest.recipes.delegates import Terms as Terms
 from earnest.recipes.work import snapshots
 from earnest.tools.delegate import DelegateTool
 from earnest.tools.kit import close_tools

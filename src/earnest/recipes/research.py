@@ -27,10 +27,9 @@ from earnest.core.running import RUN_FILE, at_work
 from earnest.ledger.ledger import Ledger
 from earnest.recipes import apart
 from earnest.recipes.closed_book import added, ask
-from earnest.recipes.delegates import Terms
 from earnest.recipes.known import knowledge, told
 from earnest.recipes.network import network
-from earnest.recipes.outfit import earlier, equipped
+from earnest.recipes.outfit import Terms, earlier, equipped
 from earnest.recipes.work import notes_of, words_of, work_of
 from earnest.tasks.registry import Registry
 from earnest.tools.findings import Submitter
