@@ -101,8 +101,8 @@ def test_the_diff_has_what_differs_and_no_more(ran, capsys):
     _, found = verb(ran, capsys, "diff", RUN, "--step", "1")
     assert names(found) == [("a.txt", "changed")]
     assert "+one" in found["diff"]
-    _, found = verb(ran, capsys, "diff", RUN, "--step", "0")
-    assert found["files"] == []
+    _, found = verb(ran, capsys, "diff", RUN, "--step", "2")
+    assert names(found) == [("a.txt", "changed"), ("src/new.py", "added")]
 
 
 def test_binary_files_and_escapes_are_told_not_shown(home, sandbox, mine, capsys):

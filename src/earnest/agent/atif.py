@@ -13,9 +13,10 @@ import earnest
 from earnest.agent.replay import CUT_OFF, State, Turn
 from earnest.core.canon import parse
 from earnest.core.events import Event
-from earnest.core.messages import Message, Observation
+from earnest.core.messages import Message
 
 SCHEMA: Final = "ATIF-v1.7"
+REFS: Final = "trajectories"  # in an observation's data: what refers to sub-agents'
 _STEPS: Final = ("step", "compact")
 
 
@@ -33,14 +34,6 @@ def prompt_step(number: int, message: Message, at: str) -> dict[str, Any]:
     }
 
 
-def _refs(seen: Observation) -> list[dict[str, Any]] | None:
-    """Return what a result of `delegate` says of its sub-agent's trajectory; None: it is none."""
-    if "trajectory" not in seen.data:
-        return None
-    name, path = seen.data["trajectory"]
-    return [{"trajectory_id": name, "trajectory_path": path}]
-
-
 def agent_step(number: int, turn: Turn, model: str) -> dict[str, Any]:
     """Return the step (numbered from 1) of one turn of the model with its observations."""
     calls = [
@@ -48,7 +41,11 @@ def agent_step(number: int, turn: Turn, model: str) -> dict[str, Any]:
         for call in turn.message.calls
     ]
     results: list[dict[str, Any]] = [
-        _present(source_call_id=call.id, content=seen.content, subagent_trajectory_ref=_refs(seen))
+        _present(
+            source_call_id=call.id,
+            content=seen.content,
+            subagent_trajectory_ref=seen.data.get(REFS),
+        )
         for call, seen in turn.done
     ]
     if not turn.over and not turn.message.calls:
@@ -114,7 +111,8 @@ def trajectory(events: Iterable[Event], state: State, folder: Path) -> dict[str,
     if state.open is not None:
         steps = [*steps, agent_step(len(steps) + 1, state.open, start["model"])]
     tools = [{"type": "function", "function": spec} for spec in start["tools"]]
-    paths = [folder / seen.data["trajectory"][1] for _, seen in state.calls if _refs(seen)]
+    refs = [one for _, seen in state.calls for one in seen.data.get(REFS, ())]
+    paths = [folder / one["trajectory_path"] for one in refs]
     below = [parse(path.read_bytes()) for path in paths if path.exists()]
     return {
         "schema_version": SCHEMA,

@@ -214,15 +214,10 @@ class State:
         if self.open is not None:
             self.open.effects[int(body["index"])] = observation
             self.open.ended_s = self.spent_s
-        if "finding" in observation.data:
-            self._found(observation.data["finding"], str(observation.data.get("sentence", "")))
-        for body in observation.data.get("findings", ()):  # of a sub-agent
-            self._found(body, "")
-
-    def _found(self, body: Any, said: str) -> None:
-        finding = Finding.from_body(body)
-        self.findings.append(finding)
-        self.sentences.append(said or sentence(finding.claim))
+        data = observation.data  # of a sub-agent come several
+        for body in [data["finding"]] if "finding" in data else data.get("findings", ()):
+            self.findings.append(Finding.from_body(body))
+            self.sentences.append(data.get("sentence") or sentence(self.findings[-1].claim))
 
     def _finding(self, body: Mapping[str, Any]) -> None:  # noqa: ARG002
         self.announced += 1

@@ -7,10 +7,11 @@ its result stands in the run's log; one that a kill cut off is found again by it
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+from earnest.agent.atif import REFS
 from earnest.agent.guard import Ask
 from earnest.agent.loop import RunResult, run_agent
 from earnest.agent.replay import logged_calls, logged_findings, logged_used
@@ -25,6 +26,7 @@ from earnest.core.messages import Observation
 from earnest.core.protocols import Model, Progress, Tool
 from earnest.core.records import Finding, Task
 from earnest.tools.delegate import DelegateTool, Errand
+from earnest.tools.mcp_servers import Server
 from earnest.tools.snapshots import Snapshots
 
 SUB: Final = "sub"
@@ -40,6 +42,17 @@ Tools = Callable[[EventLog, Purse], Sequence[Tool]]
 """Makes a sub-agent's tools, given its log and its purse."""
 
 
+@dataclass(frozen=True)
+class Terms:
+    """What an agent and its sub-agents work under."""
+
+    purse: Purse
+    policy: Policy = "auto"
+    ask: Ask = lambda _: False
+    stop: Callable[[], bool] = lambda: False
+    servers: Sequence[Server] = field(default=())
+
+
 @dataclass
 class Delegates:
     """Does the errands of one run. `tools` makes the tools of each; `close` ends what they hold."""
@@ -48,15 +61,12 @@ class Delegates:
     run: str
     task: Task
     model: Model
-    purse: Purse
+    terms: Terms
     tools: Tools
     close: Callable[[Sequence[Tool]], None]
     taken: Snapshots
     progress: Progress
-    policy: Policy = "auto"
-    ask: Ask = lambda _: False
     known: str = ""
-    stop: Callable[[], bool] = lambda: False
     closed: frozenset[int] = frozenset()
 
     @property
@@ -66,7 +76,7 @@ class Delegates:
 
     def __call__(self, errand: Errand) -> Observation:
         """Have a sub-agent do an errand. Raises `BudgetError`; `KeyboardInterrupt` if stopped."""
-        if (ended := self.purse.ended()) is not None:
+        if (ended := self.terms.purse.ended()) is not None:
             raise BudgetError("the budget of {1:g} {0} is used up".format(*ended))
         number = self._number(errand)
         here = self.folder / str(number)
@@ -101,7 +111,7 @@ class Delegates:
             tokens=errand.tokens,
         )
         with EventLog(here / "events.jsonl") as log:
-            purse = self.purse.child(budget, logged_used(log.events))
+            purse = self.terms.purse.child(budget, logged_used(log.events))
             tools = self.tools(log, purse)
             try:
                 return run_agent(
@@ -110,12 +120,12 @@ class Delegates:
                     tools,
                     log,
                     purse=purse,
-                    policy=self.policy,
-                    ask=self.ask,
+                    policy=self.terms.policy,
+                    ask=self.terms.ask,
                     run=f"{self.run}/{SUB}/{number}",
                     known="\n\n".join(filter(None, (ROLE, self.known))),
                     progress=lambda line: self.progress(f"sub-agent {number}: {line}"),
-                    stop=self.stop,
+                    stop=self.terms.stop,
                 )
             finally:
                 self.close(tools)
@@ -136,7 +146,12 @@ class Delegates:
             failed=result.status != "done",
             data={
                 NUMBER: number,
-                "trajectory": [f"{self.run}/{SUB}/{number}", f"{SUB}/{number}/trajectory.json"],
+                REFS: [
+                    {
+                        "trajectory_id": f"{self.run}/{SUB}/{number}",
+                        "trajectory_path": f"{SUB}/{number}/trajectory.json",
+                    }
+                ],
                 "findings": [one.body for one in result.findings],
             },
         )

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from earnest.agent.guard import Ask
 from earnest.agent.replay import logged_calls, logged_findings
-from earnest.core.acts import Policy
 from earnest.core.budget import Purse
 from earnest.core.errors import UsageError
 from earnest.core.events import Event, EventLog
@@ -18,6 +15,7 @@ from earnest.core.home import Home
 from earnest.core.protocols import Model, Progress, Tool
 from earnest.core.records import Finding, Task
 from earnest.recipes.delegates import Delegates, closed, open_findings
+from earnest.recipes.delegates import Terms as Terms
 from earnest.recipes.work import snapshots
 from earnest.tools.delegate import DelegateTool
 from earnest.tools.kit import close_tools
@@ -28,17 +26,6 @@ MCP: Final = "mcp.json"
 _SHARED: Final = "submit_finding"
 _NOT_HANDED_ON: Final = ("notes",)
 """Tools that a sub-agent has not: the run's notes are its agent's own."""
-
-
-@dataclass(frozen=True)
-class Terms:
-    """What an agent and its sub-agents work under."""
-
-    purse: Purse
-    policy: Policy = "auto"
-    ask: Ask = lambda _: False
-    stop: Callable[[], bool] = lambda: False
-    servers: Sequence[Server] = field(default=())
 
 
 def earlier(home: Home, run: str, events: Sequence[Event]) -> list[Finding]:
@@ -100,20 +87,8 @@ def equipped(
         def close(tools: Sequence[Tool]) -> None:
             close_tools(tool for tool in tools if tool not in (*others, *shared.values()))
 
+        done = closed(log.events)
         send = Delegates(
-            home,
-            run,
-            task,
-            model,
-            terms.purse,
-            handed_on,
-            close,
-            taken,
-            progress,
-            policy=terms.policy,
-            ask=terms.ask,
-            known=known,
-            stop=terms.stop,
-            closed=closed(log.events),
+            home, run, task, model, terms, handed_on, close, taken, progress, known, done
         )
         yield [Snapped(tool, taken.take) for tool in (*own, *others, DelegateTool(send))]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -63,7 +64,8 @@ def begin_work(root: Path, run: str, folder: Path, tables: Sequence[str]) -> Wor
             mend="name a folder of your work, or keep EARNEST_HOME elsewhere",
         )
     sealed = [Registry(home).sealed(table) for table in tables]
-    rows = {row for path in sealed for row in rows_of(path.read_bytes(), ".csv")}
+    read = (rows_of(path.read_bytes(), ".csv") for path in sealed)
+    rows = {row for one in read for row in islice(one, 1, None)}  # without the header
     found = hand_in(folder, rows)
     draft = home.runs / run / "workspace.part"
     for name, data in found.files.items():
