@@ -25,6 +25,8 @@ _MOST: Final = 1000
 
 def _quiet() -> None:
     """Leave Ctrl-C to the parent: it is held back from before a process is made."""
+    signal.set_wakeup_fd(-1)  # the parent's (core/running.py)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
