@@ -291,3 +291,14 @@ def test_an_opening_that_fills_the_window_is_asked_all_the_same(task: Task, tmp_
     result, path = go(task, tmp_path, Talker(script([[5]])), window=300)
     assert (result.status, result.steps) == ("done", 2)
     assert len(compacted(path)) <= 1
+
+
+def test_a_server_that_counts_too_few_tokens_does_not_keep_the_window_from_being_held(
+    task: Task, tmp_path: Path
+) -> None:
+    for a_character in (0.25, 1e-9, 1e-3):  # the second reports none, the third far too few
+        model = Talker(script([[3000]] * 20), a_character=a_character)
+        result, path = go(task, tmp_path / str(a_character), model)
+        assert result.status == "done"
+        assert compacted(path)
+        assert max(sum(len(m.content) for m in seen) for seen, _ in model.seen) < 8 * WINDOW
