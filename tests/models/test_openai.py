@@ -22,7 +22,7 @@ from tests.verify.test_verifier import finding
 from earnest.core.closed_book import grade, questions
 from earnest.core.errors import LackError, ModelError, TooLongError
 from earnest.core.home import BlobStore
-from earnest.core.messages import Message, Picture, Sampling, ToolCall, ToolSpec
+from earnest.core.messages import Message, Picture, Sampling, ToolCall, ToolSpec, Usage
 from earnest.models.openai import OpenAIModel
 from earnest.models.prices import Price, Rates
 from earnest.recipes.closed_book import ask
@@ -507,3 +507,11 @@ def test_a_server_that_fails_while_it_is_asked_stops_nothing(server: Server) -> 
     assert [len(each.asked) for each in told] == [1, 0]
     assert all("500: broken" in each.why for each in told)
     assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("given", [-100_000, 1.5, [12], 2**60])
+def test_a_server_that_counts_nonsense_counts_nothing(server: Server, given: Any) -> None:
+    """Fewer than none would be given back to the budget."""
+    usage = {"prompt_tokens": given, "completion_tokens": 3, "total_tokens": 3}
+    server.replies = [answer({"content": "hi"}, usage=usage)]
+    assert model(server, price=PRICE).generate(ASK, [], Sampling()).usage == Usage()

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from earnest.core.canon import canonical, parse
 from earnest.core.messages import Message, ToolCall
-from earnest.models.calls import legible, read_call
+from earnest.models.calls import count, legible, read_call
 from earnest.models.patience import Listener
 from earnest.models.pictures import Album
 
@@ -41,8 +41,8 @@ class Counted:
 
 
 def _number(usage: Any, name: str, before: int) -> int:
-    found = getattr(usage, name, None)
-    return found if isinstance(found, int) else before
+    found = count(usage, name)
+    return before if found is None else found
 
 
 @dataclass

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from earnest.core.messages import ToolCall, Usage
-from earnest.models.calls import legible, read_call
+from earnest.models.calls import count, legible, read_call
 from earnest.models.patience import Broken, Listener, Refused
 from earnest.models.prices import Price
 
@@ -48,15 +48,16 @@ class Gathered:
     def usage(self, price: Price | None) -> Usage:
         """Return what it used, and cost; None where the server doesn't count."""
         usage = self.counted
-        if usage is None or usage.prompt_tokens is None or usage.completion_tokens is None:
+        given, made = count(usage, "prompt_tokens"), count(usage, "completion_tokens")
+        if given is None or made is None:
             return Usage()
         details = getattr(usage, "prompt_tokens_details", None)
-        cached = getattr(details, "cached_tokens", None)
-        written = getattr(details, "cache_write_tokens", None)
-        counts = usage.prompt_tokens, usage.completion_tokens, cached or 0, written or 0
+        cached = count(details, "cached_tokens")
+        written = count(details, "cache_write_tokens")
+        counts = given, made, cached or 0, written or 0
         return Usage(
-            prompt_tokens=usage.prompt_tokens,
-            completion_tokens=usage.completion_tokens,
+            prompt_tokens=given,
+            completion_tokens=made,
             cost_usd=None if price is None else price.cost(*counts),
             cached_tokens=cached,
             cache_written_tokens=written,
