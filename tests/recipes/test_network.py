@@ -104,6 +104,7 @@ def test_code_only_reads_at_hosts_and_each_asker_is_recorded(home, sandbox, tmp_
         budget = Budget(network_calls=3)
         host = url.removeprefix("http://")
         quiet = {"sandbox": sandbox, "progress": lambda _: None, "hosts": [host], "budget": budget}
+        quiet |= {"policy": "ask", "ask": lambda _: True}
         assert explore(home, "r", task, ScriptedModel(turns), **quiet).status == "done"
         server.shutdown()
     assert asked == ["GET /python", "GET /shell", "POST /http"]
