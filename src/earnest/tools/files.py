@@ -217,6 +217,7 @@ class EditTool:
     """
 
     repeatable: bool = False
+    only_files: bool = True
     spec: ToolSpec = _Edit.spec(
         "edit",
         "Replace text in a file of your workspace. `old` must match exactly, spaces and line ends "
