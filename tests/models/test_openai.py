@@ -515,3 +515,17 @@ def test_a_server_that_counts_nonsense_counts_nothing(server: Server, given: Any
     usage = {"prompt_tokens": given, "completion_tokens": 3, "total_tokens": 3}
     server.replies = [answer({"content": "hi"}, usage=usage)]
     assert model(server, price=PRICE).generate(ASK, [], Sampling()).usage == Usage()
+
+
+def test_a_stream_without_an_end_is_no_answer(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("earnest.models.openai_stream.MOST_ANSWER", 1000)
+    thinks = [part({"reasoning_content": "x" * 300}) for _ in range(9)]
+    for parts in (words(*["x" * 300] * 9), [*thinks, part({}, "stop")]):
+        server.replies = [streamed(*parts)]
+        with pytest.raises(ModelError, match="more than 1000 characters"):
+            model(server).generate(ASK, [], Sampling())
+    server.replies = [streamed(*words("x" * 1000))]
+    assert len(model(server).generate(ASK, [], Sampling()).message.content) == 1000
+    assert len(server.requests) == 3

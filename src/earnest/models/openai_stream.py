@@ -11,7 +11,7 @@ from typing import Any
 
 from earnest.core.messages import ToolCall, Usage
 from earnest.models.calls import count, legible, read_call
-from earnest.models.patience import Broken, Listener, Refused
+from earnest.models.patience import MOST_ANSWER, Broken, Listener, Refused
 from earnest.models.prices import Price
 
 
@@ -44,6 +44,12 @@ class Gathered:
             return ToolCall(id=legible(id_), name=legible(made.type), problem=says)
         last = number == len(self.calls) - 1
         return read_call(id_, made.name, made.arguments, cut=cut and last)
+
+    @property
+    def length(self) -> int:
+        """How many characters came so far."""
+        said = len(self.text) + len(self.thoughts) + len(self.refusal)
+        return said + sum(len(call.arguments) for call in self.calls)
 
     def usage(self, price: Price | None) -> Usage:
         """Return what it used, and cost; None where the server doesn't count."""
@@ -113,7 +119,8 @@ def in_stream(body: Any, otherwise: str) -> Exception:
 def gather(stream: Iterable[Any], listener: Listener) -> Gathered:
     """Return the answer of a stream.
 
-    Raises `Broken` where it ends before the answer does, `Refused` where it says why.
+    Raises `Broken` where it ends before the answer does, `Refused` where it says why, `ValueError`
+    where it has no end.
     """
     found = Gathered()
     for chunk in stream:
@@ -124,6 +131,8 @@ def gather(stream: Iterable[Any], listener: Listener) -> Gathered:
             if choice.delta is not None:
                 found.take(choice.delta, listener)
             found.finish = choice.finish_reason or found.finish
+        if found.length > MOST_ANSWER:
+            raise ValueError(f"an answer of more than {MOST_ANSWER} characters")
     if not found.finish:
         raise Broken("the stream ended before the answer did")
     return found
