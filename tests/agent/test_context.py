@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from tests.agent.atif import check_atif
 from tests.agent.played import Does, Talker, calls, play
 
+from earnest.agent import context
 from earnest.agent.loop import RunResult, run_agent
-from earnest.agent.replay import OPENING, replay, size
+from earnest.agent.replay import OPENING, State, replay, size
 from earnest.core.budget import Budget
 from earnest.core.canon import digest
 from earnest.core.errors import ModelError, TooLongError
@@ -291,3 +292,34 @@ def test_an_opening_that_fills_the_window_is_asked_all_the_same(task: Task, tmp_
     result, path = go(task, tmp_path, Talker(script([[5]])), window=300)
     assert (result.status, result.steps) == ("done", 2)
     assert len(compacted(path)) <= 1
+
+
+def test_a_server_that_counts_too_few_tokens_does_not_keep_the_window_from_being_held(
+    task: Task, tmp_path: Path
+) -> None:
+    for a_character in (0.25, 1e-9, 1e-3):  # the second reports none, the third far too few
+        model = Talker(script([[3000]] * 20), a_character=a_character)
+        result, path = go(task, tmp_path / str(a_character), model)
+        assert result.status == "done"
+        assert compacted(path)
+        assert max(sum(len(m.content) for m in seen) for seen, _ in model.seen) < 8 * WINDOW
+
+
+@pytest.mark.parametrize("turns", [3, 60, 600])
+def test_the_newest_of_many_short_steps_are_in_what_is_summarised(turns: int) -> None:
+    state = State(window=WINDOW, summary="before: it began\n" * 20)
+    old = [
+        message
+        for turn in range(turns)
+        for message in (
+            calls(("look", {"at": turn}), turn=turn, text=f"turn {turn}"),
+            Message(role="tool", content=f"result {turn}\n1 2 3", call=f"{turn}-0"),
+        )
+    ]
+    text = context.request(state, old)[1].content
+    assert len(text) <= 3 * WINDOW // 2
+    assert text.count("before: it began") == 20
+    assert text.rstrip().endswith(f"result {turns - 1}\n{BAR}1 2 3")
+    assert ("earlier characters were left out" in text) == (turns > 3)
+    body = [line for line in text.splitlines() if not line.startswith((BAR, "[data", "["))]
+    assert body == []

@@ -296,3 +296,13 @@ def test_the_server_is_strict() -> None:
     ):
         (said,) = broken_rules({**right, **change})
         assert says in said
+
+
+def test_a_stream_without_an_end_is_no_answer(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("earnest.models.anthropic_parts.MOST_ANSWER", 3)
+    server.replies = [HI]
+    with pytest.raises(ModelError, match="more than 3 characters"):
+        model(server).generate(ASK, [], Sampling())
+    assert len(server.requests) == 1

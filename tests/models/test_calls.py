@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from earnest.core.messages import ToolSpec
-from earnest.models.calls import UNREADABLE, read, visible
+from earnest.models.calls import UNREADABLE, count, read, visible
 
 HERMES = "… <tool_call> … "
 CODER = "… <tool_call>\n<function=… "
@@ -141,3 +143,17 @@ def test_what_is_heard_never_has_to_be_taken_back(text: str) -> None:
         heard = now
     assert visible(text, whole=True).startswith(heard)
     assert "<tool_call>" not in heard
+
+
+def test_a_long_gap_in_a_call_is_read_in_no_time() -> None:
+    began = time.process_time()
+    read("[TOOL_CALLS]a" + " " * 60_000 + "b", "[TOOL_CALLS]", [], "c")
+    assert time.process_time() - began < 2
+    found = read("[TOOL_CALLS] f  [ARGS] {}", "[TOOL_CALLS]", [], "c")
+    assert [call.name for call in found.calls] == ["f"]
+
+
+@pytest.mark.parametrize("told", [-1, -(2**60), 2**53, 1.5, "7", True, None])
+def test_what_is_no_count_is_none(told: object) -> None:
+    assert count(SimpleNamespace(prompt_tokens=told), "prompt_tokens") is None
+    assert count(SimpleNamespace(prompt_tokens=0), "prompt_tokens") == 0

@@ -22,7 +22,7 @@ from tests.verify.test_verifier import finding
 from earnest.core.closed_book import grade, questions
 from earnest.core.errors import LackError, ModelError, TooLongError
 from earnest.core.home import BlobStore
-from earnest.core.messages import Message, Picture, Sampling, ToolCall, ToolSpec
+from earnest.core.messages import Message, Picture, Sampling, ToolCall, ToolSpec, Usage
 from earnest.models.openai import OpenAIModel
 from earnest.models.prices import Price, Rates
 from earnest.recipes.closed_book import ask
@@ -506,4 +506,26 @@ def test_a_server_that_fails_while_it_is_asked_stops_nothing(server: Server) -> 
     told = ask(model(server, retries=1), [one, one], lambda _: None)
     assert [len(each.asked) for each in told] == [1, 0]
     assert all("500: broken" in each.why for each in told)
+    assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("given", [-100_000, 1.5, [12], 2**60])
+def test_a_server_that_counts_nonsense_counts_nothing(server: Server, given: Any) -> None:
+    """Fewer than none would be given back to the budget."""
+    usage = {"prompt_tokens": given, "completion_tokens": 3, "total_tokens": 3}
+    server.replies = [answer({"content": "hi"}, usage=usage)]
+    assert model(server, price=PRICE).generate(ASK, [], Sampling()).usage == Usage()
+
+
+def test_a_stream_without_an_end_is_no_answer(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("earnest.models.openai_stream.MOST_ANSWER", 1000)
+    thinks = [part({"reasoning_content": "x" * 300}) for _ in range(9)]
+    for parts in (words(*["x" * 300] * 9), [*thinks, part({}, "stop")]):
+        server.replies = [streamed(*parts)]
+        with pytest.raises(ModelError, match="more than 1000 characters"):
+            model(server).generate(ASK, [], Sampling())
+    server.replies = [streamed(*words("x" * 1000))]
+    assert len(model(server).generate(ASK, [], Sampling()).message.content) == 1000
     assert len(server.requests) == 3

@@ -96,3 +96,11 @@ def test_every_form_of_a_model_s_name() -> None:
     for spec in ("anthropic:", "openai:", "http://127.0.0.1:1/v1", "gpt-5.5"):
         with pytest.raises(UsageError):
             open_model(spec)
+
+
+def test_a_server_s_address_with_a_key_in_it_is_no_model_s_name() -> None:
+    with pytest.raises(UsageError) as told:
+        open_model("http://me:s3cret@host/v1#m")
+    assert "s3cret" not in str(told.value)
+    assert "s3cret" not in told.value.mend
+    assert open_model("http://host/v1#m@2").name == "http://host/v1#m@2"

@@ -42,6 +42,8 @@ class Two:
     """Plays the run's agent and its sub-agents, each from a script of its own."""
 
     speaks = None
+    priced = True
+    window = None
 
     def __init__(self, own, subs):
         self.name = "scripted"

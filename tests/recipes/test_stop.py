@@ -1,11 +1,13 @@
 """Stopping what is at work: within two seconds, with nothing left of it, and nothing lost."""
 
+import fcntl
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -320,6 +322,28 @@ def test_who_is_at_work_is_told_while_it_is(tmp_path):
         assert (found.pid, found.run) == (os.getpid(), "r1")
     assert read_worker(path) is None
     assert not path.exists()
+
+
+def test_who_comes_second_leaves_the_first_to_be_found(tmp_path):
+    path = tmp_path / RUN_FILE
+    with at_work(path, "run", run="first"):
+        with at_work(path, "run", run="second"):
+            assert read_worker(path).run == "first"
+        assert read_worker(path).run == "first"
+    assert not path.exists()
+
+
+def test_who_begins_while_another_looks_is_found(tmp_path):
+    """What a killed process left is being looked at, and removed, as the next one begins."""
+    path = tmp_path / RUN_FILE
+    path.write_text("{}")
+    with path.open("r+b") as looking:
+        fcntl.flock(looking, fcntl.LOCK_EX)
+        timer = threading.Timer(0.05, lambda: (path.unlink(), looking.close()))
+        timer.start()
+        with at_work(path, "run", run="next"):
+            timer.join()
+            assert read_worker(path).run == "next"
 
 
 def test_stopping_loads_little(home):

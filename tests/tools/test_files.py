@@ -236,3 +236,11 @@ def test_what_a_call_would_do(files: Files) -> None:
 def test_wrong_calls_are_told(files: Files, arguments: dict[str, object], said: str) -> None:
     with pytest.raises(ToolError, match=said):
         ReadTool(files).call(arguments)
+
+
+def test_an_edit_is_not_made_in_memory_before_it_is_known_to_fit(files: Files) -> None:
+    write(files, "a", "a" * 20_000)
+    with pytest.raises(ToolError, match=f"more than {MOST_BYTES} bytes"):
+        edit(files, "a", "a", "b" * 5_000_000, replace_all=True)  # 100 GB
+    edit(files, "a", "a", "bb", replace_all=True)
+    assert read(files, "a").startswith("bb")

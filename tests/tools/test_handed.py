@@ -1,5 +1,6 @@
 """What comes into a run of a user's folder, and what stays out."""
 
+import contextlib
 import subprocess
 
 import pytest
@@ -113,3 +114,36 @@ def test_rows_of_the_tables_stay_out(folder, name, text):
 def test_another_table_comes_in(folder):
     (folder / "other.csv").write_text("x,y,name\n1.5,2,ash\n2.5,3,yew\n9,9,elm\n")
     assert "other.csv" in hand_in(folder, set(rows_of(TABLE.encode(), ".csv"))).files
+
+
+def test_what_a_repository_lacks_is_not_fetched_by_a_program_that_it_names(tmp_path):
+    """A sparse index that lacks a folder's tree: git asks the remote for it, by its own command."""
+    here = tmp_path / "sparse"
+    (here / "a").mkdir(parents=True)
+    (here / "c").mkdir()
+    (here / "a" / "x").write_text("1")
+    (here / "c" / "y").write_text("2")
+
+    def git(*words):
+        who = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+        words = ["git", "-C", str(here), *who, *words]
+        return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-qm", "x")
+    git("sparse-checkout", "init", "--cone", "--sparse-index")
+    git("sparse-checkout", "set", "c")
+    tree = git("rev-parse", "HEAD:a")
+    (here / ".git" / "objects" / tree[:2] / tree[2:]).unlink()
+    program, ran = tmp_path / "program", tmp_path / "ran"
+    program.write_text(f"#!/bin/sh\ntouch {ran}\n")
+    program.chmod(0o755)
+    told = {"url": str(tmp_path), "promisor": "true", "uploadpack": str(program)}
+    git("config", "core.repositoryformatversion", "1")
+    git("config", "extensions.partialClone", "origin")
+    for name, value in told.items():
+        git("config", f"remote.origin.{name}", value)
+    with contextlib.suppress(UsageError):  # some versions of git can say it all the same
+        hand_in(here)
+    assert not ran.exists()

@@ -6,6 +6,7 @@ import gzip
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from earnest.core.errors import BudgetError, ToolError
 from earnest.core.home import Home
 from earnest.core.messages import Observation
 from earnest.recipes.network import RECORDING, network
-from earnest.sandbox.exchanges import Exchanges
+from earnest.sandbox.exchanges import Answered, Asked, Exchanges
 from earnest.sandbox.proxy import Proxy, ProxyLimits
 from earnest.tools.files import Files
 from earnest.tools.http import HttpTool
@@ -295,3 +296,22 @@ def test_headers_can_not_be_smuggled(ask: Asks, site: Server, headers: dict[str,
     with pytest.raises(ToolError, match="header"):
         ask("/now", headers=headers)
     assert site.seen == []
+
+
+def test_credentials_do_not_follow_to_where_all_can_read_them(
+    servers: list[Server], home: Home, tmp_path: Path
+) -> None:
+    seen: list[Asked] = []
+
+    def give(asked: Asked, timeout_s: float) -> tuple[Answered, str]:
+        seen.append(asked)
+        if len(seen) == 1:
+            return Answered(302, (("Location", "http://api.example/b"),), b""), ""
+        return Answered(200, (), b"done"), ""
+
+    with network(home, "r", [servers[0].at]) as net:
+        assert net is not None
+        tool = HttpTool(replace(net, ask=give), Files(Workspace(tmp_path / "w")))
+        tool.call({"url": "https://api.example/a", "headers": {"Authorization": "s3cret"}})
+    assert dict(seen[0].headers)["Authorization"] == "s3cret"
+    assert "Authorization" not in dict(seen[1].headers)

@@ -1,11 +1,15 @@
 """The MCP client against a server of the SDK's own making, over both transports."""
 
+import contextlib
 import json
 import os
 import socket
 import subprocess
 import sys
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,8 +17,8 @@ from earnest.core.budget import Budget, Purse
 from earnest.core.errors import ArgumentsError, BudgetError, ToolError, UsageError
 from earnest.core.home import BlobStore
 from earnest.core.running import began, below
-from earnest.tools.mcp import McpClient
-from earnest.tools.mcp_servers import Server, read_servers, tool_name
+from earnest.tools.mcp import McpClient, McpTool
+from earnest.tools.mcp_servers import Server, hosts_only, read_servers, tool_name
 
 pytest.importorskip("mcp", reason="needs the extra mcp")
 
@@ -266,3 +270,62 @@ def test_an_entry_that_says_too_little_or_too_much_is_refused(tmp_path, entry):
         _entries(tmp_path, {"mcpServers": {"a__b": {"command": "x"}}})
     with pytest.raises(UsageError):
         _entries(tmp_path, [])
+
+
+def _tool(schema, **entry):
+    link = SimpleNamespace(server=Server(name="far", **{"url": "https://far.example/mcp", **entry}))
+    return McpTool(
+        link, SimpleNamespace(name="do", annotations=None, description="", input_schema=schema)
+    )
+
+
+def test_a_schema_of_a_server_fetches_nothing_and_runs_no_expression(address):
+    asked = []
+
+    class Listens(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_error(404)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Listens) as site:
+        threading.Thread(target=site.serve_forever, args=(0.02,), daemon=True).start()
+        tool = _tool({"$ref": f"http://127.0.0.1:{site.server_port}/inside"})
+        with pytest.raises(Exception, match="Unresolvable"):
+            tool.acts({})
+        site.shutdown()
+    assert asked == []
+    slow = {"pattern": "(a+)+$"}
+    other = {"$schema": "http://json-schema.org/draft-07/schema#", **slow}
+    names = {"patternProperties": {"(a+)+$": {}}, "additionalProperties": False}
+    began = time.monotonic()
+    for schema in ({"properties": {"a": slow}}, {"properties": {"a": other}}, names,
+                   {"unevaluatedProperties": False, **names}):  # fmt: skip
+        assert _tool(schema).acts({"a": "a" * 40 + "b"})
+        assert _tool(schema).acts({"a" * 40 + "b": 1})
+    bomb = {f"d{n}": {"allOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(40)}
+    with pytest.raises(ToolError, match="too often"):
+        _tool({"$defs": {**bomb, "d40": {}}, "$ref": "#/$defs/d0"}).acts({})
+    assert time.monotonic() - began < 5
+    fine = {"$defs": {"n": {"type": "integer"}}, "properties": {"n": {"$ref": "#/$defs/n"}}}
+    assert _tool({**fine, "additionalProperties": False}).acts({"n": 1})
+    for wrong in ({"n": "1"}, {"m": 1}):
+        with pytest.raises(ArgumentsError):
+            _tool({**fine, "additionalProperties": False}).acts(wrong)
+
+
+def test_a_key_in_a_server_s_address_is_told_to_nobody(tmp_path):
+    url = "http://me:s3cret@127.0.0.1:9/s3cret/mcp?key=s3cret"
+    (act,) = _tool({}, url=url).acts({})
+    assert act.target == "http://127.0.0.1:9"
+    assert "s3cret" not in act.model_dump_json()
+    with contextlib.closing(
+        McpClient(
+            [Server(name="far", url=url)], BlobStore(tmp_path / "b"), tmp_path, Purse(Budget())
+        )
+    ) as found:
+        assert found.problems
+        assert "s3cret" not in " ".join(found.said())
+    assert hosts_only(f"401 for url '{url}' at x") == "401 for url 'http://127.0.0.1:9' at x"
+    with pytest.raises(UsageError) as told:
+        _entries(tmp_path, {"mcpServers": {"a": {"url": "ftp://x/s3cret"}}})
+    assert "s3cret" not in str(told.value)

@@ -278,6 +278,7 @@ from earnest.core.records import TableRef, Task
 from earnest.models.scripted import ScriptedModel, say, use
 from earnest.sandbox.choose import BACKENDS
 from earnest.tools.python import PythonTool
+from earnest.tools.snapshots import Snapped, Snapshots
 from earnest.tools.workspace import Workspace
 
 name, image, data, folder = sys.argv[1], *map(Path, sys.argv[2:5])
@@ -295,7 +296,10 @@ sandbox = BACKENDS[name](image)
 with EventLog(folder / "events.jsonl") as log:
     tool = PythonTool(sandbox, Workspace(folder / "w"), data, Home(folder / "home").blobs,
                       logged_calls(log.events, "python"))
-    result = run_agent(task, ScriptedModel([*turns, say("over")]), [tool], log, Budget())
+    made = [one.data.get("snapshot") for _, one in logged_calls(log.events, "python")]
+    last = next((one for one in reversed(made) if one), "")
+    snapped = Snapped(tool, Snapshots(tool.workspace, tool.blobs, last))
+    result = run_agent(task, ScriptedModel([*turns, say("over")]), [snapped], log, Budget())
     tool.close()
 sandbox.close()
 print(result.status, flush=True)

@@ -4,6 +4,7 @@ import shutil
 import statistics
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +14,9 @@ from earnest.core.acts import READ, writes
 from earnest.core.errors import ToolError
 from earnest.core.home import BlobStore
 from earnest.core.messages import Observation, ToolSpec
+from earnest.tools.files import EditTool, Files
+from earnest.tools.python import PythonTool
+from earnest.tools.shell import ShellTool
 from earnest.tools.snapshots import SNAPSHOT, Snapped, Snapshots, read_snapshot, restore
 from earnest.tools.workspace import Workspace
 
@@ -55,6 +59,10 @@ def test_only_what_changed_is_stored(tmp_path):
     assert sum(1 for one in (tmp_path / "b").rglob("*") if one.is_file()) == before + 2
 
 
+class HttpLike(EditTool):
+    only_files = False
+
+
 class Tool:
     repeatable = True
     spec = ToolSpec(name="tool", description="", parameters={})
@@ -76,7 +84,7 @@ class Tool:
 def test_the_call_that_changed_something_names_its_snapshot(tmp_path):
     workspace, blobs = Workspace(tmp_path / "w"), BlobStore(tmp_path / "b")
     snapshots = Snapshots(workspace, blobs)
-    tool = Snapped(Tool(workspace), snapshots.take)
+    tool = Snapped(Tool(workspace), snapshots)
     assert tool.call({}).data == {"more": 1}
     gave = tool.call({"write": b"1"})
     assert gave.data == {"more": 1, SNAPSHOT: snapshots.last}
@@ -89,6 +97,31 @@ def test_the_call_that_changed_something_names_its_snapshot(tmp_path):
     assert gave.data[SNAPSHOT] == snapshots.last
     workspace.write("b.txt", b"of someone else")
     assert tool.call({"reads": True}).data == {"more": 1}  # a reader is not looked at
+
+
+def test_a_call_that_was_cut_off_is_made_again_only_where_no_file_is_changed(tmp_path):
+    workspace, blobs = Workspace(tmp_path / "w"), BlobStore(tmp_path / "b")
+    files = Files(workspace)
+    workspace.write("a.txt", b"1")
+    before = Snapshots(workspace, blobs).take()
+    for tool in (EditTool(files), HttpLike(files)):
+        assert not tool.repeatable
+    snapshots = Snapshots(workspace, blobs, before)  # of a process that goes on
+    edit, other = Snapped(EditTool(files), snapshots), Snapped(HttpLike(files), snapshots)
+    assert edit.repeatable
+    assert not other.repeatable  # what it changes need not be a file
+    workspace.write("a.txt", b"1")
+    assert edit.repeatable
+    workspace.write("a.txt", b"11")
+    assert not edit.repeatable
+    assert snapshots.last == before  # asking takes none
+    assert snapshots.take() != ""
+    assert edit.repeatable
+    for sandbox in (SimpleNamespace(name="", isolates=isolates) for isolates in (True, False)):
+        for kind in (PythonTool, ShellTool):
+            tool = kind(sandbox, workspace, tmp_path, blobs)
+            assert not tool.repeatable
+            assert Snapped(tool, snapshots).repeatable is sandbox.isolates
 
 
 @pytest.mark.slow

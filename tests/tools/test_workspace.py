@@ -108,3 +108,30 @@ def test_of_a_killed_program_nothing_is_removed(workspace: Workspace) -> None:
     workspace.write("kept", b"1")
     workspace.take(workspace.contents(), {}, all_=False)
     assert workspace.read("kept") == b"1"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"a": b"1"}, {"a/b": b"2"}),
+        ({"a/b": b"1", "a/c/d": b"1"}, {"a": b"2"}),
+        ({"a": b"1", "b/c": b"1", "d": b"1"}, {"a/b/c": b"2", "a/d": b"2", "b": b"2", "d": b"1"}),
+    ],
+)
+def test_a_file_may_take_a_folder_s_place_and_the_other_way_round(
+    workspace: Workspace, before: dict[str, bytes], after: dict[str, bytes]
+) -> None:
+    for name, data in before.items():
+        workspace.write(name, data)
+    said = workspace.take(before, after, all_=True)
+    assert workspace.contents() == after
+    assert "not kept" not in said
+    assert said.partition("removed: ")[2] == ", ".join(sorted(set(before) - set(after)))
+
+
+def test_what_has_no_place_is_told_and_nothing_is_removed_for_it(workspace: Workspace) -> None:
+    workspace.write("a", b"1")
+    assert "not kept, bad names: 'a/b'" in workspace.take({"a": b"1"}, {"a/b": b"2"}, all_=False)
+    for name in ("../x", "/etc", "/tmp/../etc", "a/../b"):
+        assert "not kept" in workspace.take({"a": b"1"}, {"a": b"1", name: b"2"}, all_=True)
+    assert workspace.contents() == {"a": b"1"}

@@ -1,6 +1,7 @@
 """Asking the model within the budgets: what it may use at worst is set aside before it is asked.
 
-What can't be known before: by how much a prompt is longer than was estimated.
+What can't be known before: by how much a prompt is longer than was estimated, and what answers
+used that broke off and were asked for again.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Asking:
     def check(self) -> None:
         """Raise `UsageError` where dollars are limited and nobody knows what the model costs."""
         limited = math.isfinite(self.purse.left("cost_usd"))
-        if limited and not getattr(self.model, "priced", False):
+        if limited and not self.model.priced:
             raise UsageError(
                 f"it isn't known what {self.model.name} costs: dollars can't be limited",
                 mend="give the model its prices, or set a budget of tokens (--tokens)",

@@ -85,15 +85,20 @@ def gone(state: State, upto: int) -> list[Message]:
 
 
 def request(state: State, old: Sequence[Message]) -> list[Message]:
-    """Return what the model is asked for a summary; never longer than half its window."""
+    """Return what the model is asked for a summary; never longer than half its window.
+
+    Of more steps than fit the oldest are left out.
+    """
     most = CHARACTERS_A_TOKEN * state.window // 2
-    each = max(200, (most - len(state.summary)) // max(1, len(old)))
-    parts = [quoted(state.summary, "your summary of what was before")] if state.summary else []
+    before = quoted(state.summary, "your summary of what was before") if state.summary else ""
+    each = max(200, (most - len(before)) // max(1, len(old)))
+    parts: list[str] = []
     for message in old:
         head = "you" if message.role == "assistant" else "a tool gave"
         parts += [quoted(message.content, head, most=each)] if message.content else []
         parts += [quoted(_called(call, each), "you called") for call in message.calls]
-    text = "\n".join(parts)[:most]
+    newest = _newest("\n".join(parts), max(each, most - len(before) - 80))
+    text = f"{before}\n{newest}".strip()
     return [Message(role="system", content=_SUMMARISE), Message(role="user", content=text)]
 
 

@@ -354,7 +354,7 @@ def run_agent(
     sitting.hands.stop, sitting.notes = stop, notes
     sitting.hands.unknown = sitting.state.open is not None and not sitting.state.between
     sitting.hands.before = sitting.state.policy
-    sitting.window = window or getattr(model, "window", None) or context.default(model.speaks)
+    sitting.window = window or model.window or context.default(model.speaks)
     if sitting.state.status == "done" and sitting.state.task == task.id:
         return sitting.result("done", "")
 

@@ -30,6 +30,7 @@ from earnest.core.records import Finding
 CUT_OFF = "Your answer was cut off at its length limit. Go on, more briefly."
 OPENING: Final = 2  # messages that are never summarised: the rules, and the task
 CHARACTERS_A_TOKEN: Final = 3  # of text that is not counted yet; most texts have more, so are less
+_MOST_A_TOKEN: Final = 8  # so that no server can say a prompt away that hardly any tokenizer could
 _MOST = 100_000  # characters of an observation; tools give less
 _LEAST = 400
 _SHARE: Final = 4  # what a turn's observations may take of the window: one part in so many
@@ -135,6 +136,7 @@ class State:
     closed: list[tuple[ToolCall, Observation]] = field(default_factory=list)
     trail: deque[Trace] = field(default_factory=lambda: deque(maxlen=MEMORY))
     characters: int = 0
+    words: int = 0  # of these, what the messages say: their contents
     counted: int = 0  # tokens that the model reported, of all but the last `fresh` characters
     fresh: int = 0
     prompt_tokens: int = 0
@@ -151,15 +153,19 @@ class State:
     def tokens(self, besides: int = 0) -> int:
         """Return about how many tokens the next prompt has: what was reported, else estimated.
 
+        What was reported is believed as far as it can be.
+
         `besides`: characters that are given along with the messages (the tools' descriptions).
         """
         rest = self.fresh if self.counted else self.characters + besides
-        return self.counted + -(-rest // CHARACTERS_A_TOKEN)
+        told = self.counted + -(-rest // CHARACTERS_A_TOKEN)
+        return max(told, (self.words + besides) // _MOST_A_TOKEN)
 
     def say(self, message: Message) -> None:
         """Add a message to those that the model is given."""
         self.messages.append(message)
         self.characters += size(message)
+        self.words += len(message.content)
         self.fresh += size(message)
 
     def take(self, event: Event) -> None:
@@ -259,6 +265,7 @@ class State:
         self.starts = [at - first + OPENING + 1 for at in self.starts[gone:]]
         self.upto, self.summary = int(body["upto"]), body["summary"]
         self.characters, self.counted = sum(map(size, self.messages)), 0
+        self.words = sum(len(message.content) for message in self.messages)
         self.steps += 1
         if body["usage"] is not None:
             self._use(Usage.model_validate(body["usage"]))

@@ -64,11 +64,15 @@ class Tool(Protocol):
 
     `repeatable`: a call whose outcome is unknown after a crash may simply be made again. A tool may
     also have `concurrent = True`: its calls that change nothing may be made from several threads
-    at once.
+    at once; and `only_files = True`: all that a call can change are files of the workspace.
     """
 
     spec: ToolSpec
-    repeatable: bool
+
+    @property
+    def repeatable(self) -> bool:
+        """As above; asked only where there is such a call."""
+        ...
 
     def acts(self, arguments: Mapping[str, Any]) -> Sequence[Act]:
         """Say what a call would do; does none of it. None: the guard takes it for unknown.

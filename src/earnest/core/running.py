@@ -12,6 +12,7 @@ import json
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from typing import Final
 _INTERRUPTS: Final = (signal.SIGINT, signal.SIGTERM)
 _CHILDREN_S: Final = 1.0
 _END_S: Final = 1.5
+_LOOKED_AT_S: Final = 0.2  # longer than `read_worker` holds a file
 _INTERRUPTED: Final = 130
 RUN_FILE: Final = "running.json"
 """In a run's folder: who works on it."""
@@ -92,19 +94,48 @@ def kill(pid: int, when: int, number: int = signal.SIGKILL) -> bool:
 
 @contextlib.contextmanager
 def at_work(path: Path, verb: str, *, run: str = "", server: bool = False) -> Iterator[None]:
-    """Hold a file that says who is at work, until the block ends."""
+    """Hold a file that says who is at work, until the block ends.
+
+    Where another process holds it, it stays that one's: whoever works beside us is told elsewhere.
+    """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     worker = Worker(os.getpid(), began(os.getpid()), verb, run, server)
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    file = _taken(path)
+    if file is None:
+        yield
+        return
     try:
-        with contextlib.suppress(BlockingIOError):  # whoever works beside us is told elsewhere
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.ftruncate(file, 0)
-            os.pwrite(file, json.dumps(asdict(worker)).encode(), 0)
+        os.ftruncate(file, 0)
+        os.pwrite(file, json.dumps(asdict(worker)).encode(), 0)
         yield
     finally:
         path.unlink(missing_ok=True)
         os.close(file)
+
+
+def _taken(path: Path) -> int | None:
+    """Return a file, locked; None: another process holds it, and does not only look at it."""
+    end = time.monotonic() + _LOOKED_AT_S
+    while True:
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _stands(file, path):  # else it was removed meanwhile
+                return file
+            os.close(file)
+        except BlockingIOError:
+            os.close(file)
+            if time.monotonic() > end:
+                return None
+            time.sleep(0.01)
+
+
+def _stands(file: int, path: Path) -> bool:
+    """Say whether a path still leads to an open file."""
+    try:
+        return os.path.samestat(os.fstat(file), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def read_worker(path: Path) -> Worker | None:
@@ -121,7 +152,8 @@ def read_worker(path: Path) -> Worker | None:
             return worker if began(worker.pid) == worker.began else None
         return None
     else:
-        path.unlink(missing_ok=True)
+        if _stands(file, path):  # else it is another's by now
+            path.unlink(missing_ok=True)
         return None
     finally:
         os.close(file)

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from earnest.core.canon import canonical, parse
 from earnest.core.messages import Message, ToolCall
-from earnest.models.calls import legible, read_call
-from earnest.models.patience import Listener
+from earnest.models.calls import count, legible, read_call
+from earnest.models.patience import MOST_ANSWER, Listener
 from earnest.models.pictures import Album
 
 _CACHED: Final[Mapping[str, Any]] = {"type": "ephemeral"}
@@ -41,8 +41,8 @@ class Counted:
 
 
 def _number(usage: Any, name: str, before: int) -> int:
-    found = getattr(usage, name, None)
-    return found if isinstance(found, int) else before
+    found = count(usage, name)
+    return before if found is None else found
 
 
 @dataclass
@@ -59,7 +59,7 @@ class Blocks:
     counted: Counted = field(default_factory=Counted)
 
     def take(self, event: Any, listener: Listener) -> None:
-        """Take in an event of the stream."""
+        """Take in an event of the stream. Raises `ValueError` where that has no end."""
         if event.type == "message_start":
             self.counted.take(event.message.usage)
         elif event.type == "content_block_start":
@@ -70,12 +70,20 @@ class Blocks:
             listener(block.get("text", "") if block.get("type") == "text" else "")
         elif event.type == "content_block_delta":
             self._grow(self.blocks[event.index], event.delta, listener)
+            if self.length > MOST_ANSWER:
+                raise ValueError(f"an answer of more than {MOST_ANSWER} characters")
         elif event.type == "message_delta":
             self.stop = str(event.delta.stop_reason or self.stop)
             self.details = getattr(event.delta, "stop_details", None) or self.details
             self.counted.take(event.usage)
         elif event.type == "message_stop":
             self.ended = True
+
+    @property
+    def length(self) -> int:
+        """How many characters came so far."""
+        said = (part for block in self.blocks for part in block.values())
+        return sum(len(part) for part in said if isinstance(part, str))
 
     @staticmethod
     def _grow(block: Body, delta: Any, listener: Listener) -> None:

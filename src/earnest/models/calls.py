@@ -26,14 +26,24 @@ _HERMES: Final = re.compile(r"<tool_call>(.*?)(</tool_call>|\Z)", re.DOTALL)
 _FUNCTION: Final = re.compile(r"<function=([^>\n]+)>(.*)</function>", re.DOTALL)
 _PARAMETER: Final = re.compile(r"<parameter=([^>\n]+)>\n?(.*?)\n?</parameter>", re.DOTALL)
 _MISTRAL: Final = re.compile(r"\[TOOL_CALLS\](.*?)(?=\[TOOL_CALLS\]|\Z)", re.DOTALL)
-_MISTRAL_NEW: Final = re.compile(r"([^\[{]+?)\s*(?:\[CALL_ID\][^\[]*)?\[ARGS\](.*)", re.DOTALL)
+_MISTRAL_NEW: Final = re.compile(r"([^\[{]+)(?:\[CALL_ID\][^\[]*)?\[ARGS\](.*)", re.DOTALL)
 _PYTHON_TAG: Final = "<|python_tag|>"
+_MOST_COUNTED: Final = 2**53  # a record can hold no greater number
 _OPENINGS: Final = ("<tool_call>", "[TOOL_CALLS]", _PYTHON_TAG)
 
 
 def legible(text: str) -> str:
     """Return text without lone surrogates, which JSON can carry and a record can't."""
     return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def count(told: Any, name: str) -> int | None:
+    """Return what a server counted under a name; None where that is no count.
+
+    A count below nothing would be given back to the budget.
+    """
+    found = getattr(told, name, None)
+    return found if type(found) is int and 0 <= found < _MOST_COUNTED else None
 
 
 def read_call(id_: str, name: str, raw: Any, *, cut: bool = False) -> ToolCall:

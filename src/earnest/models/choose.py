@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from earnest.core.errors import UsageError
 from earnest.core.home import Home
@@ -63,6 +64,10 @@ def _served(spec: str) -> Model:
     sees, name = name.endswith(_SEES), name.removesuffix(_SEES)
     if not name:
         raise UsageError(f"{spec} names no model", mend=f"add it: {url}#NAME")
+    if "@" in urlsplit(url).netloc:  # it would be the model's name on every record
+        raise UsageError(
+            "a server's address holds no name and key", mend="put the key into OPENAI_API_KEY"
+        )
     return OpenAIModel(name, base_url=url, sees=sees)
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from earnest.core.messages import ToolCall, Usage
-from earnest.models.calls import legible, read_call
-from earnest.models.patience import Broken, Listener, Refused
+from earnest.models.calls import count, legible, read_call
+from earnest.models.patience import MOST_ANSWER, Broken, Listener, Refused
 from earnest.models.prices import Price
 
 
@@ -45,18 +45,25 @@ class Gathered:
         last = number == len(self.calls) - 1
         return read_call(id_, made.name, made.arguments, cut=cut and last)
 
+    @property
+    def length(self) -> int:
+        """How many characters came so far."""
+        said = len(self.text) + len(self.thoughts) + len(self.refusal)
+        return said + sum(len(call.arguments) for call in self.calls)
+
     def usage(self, price: Price | None) -> Usage:
         """Return what it used, and cost; None where the server doesn't count."""
         usage = self.counted
-        if usage is None or usage.prompt_tokens is None or usage.completion_tokens is None:
+        given, made = count(usage, "prompt_tokens"), count(usage, "completion_tokens")
+        if given is None or made is None:
             return Usage()
         details = getattr(usage, "prompt_tokens_details", None)
-        cached = getattr(details, "cached_tokens", None)
-        written = getattr(details, "cache_write_tokens", None)
-        counts = usage.prompt_tokens, usage.completion_tokens, cached or 0, written or 0
+        cached = count(details, "cached_tokens")
+        written = count(details, "cache_write_tokens")
+        counts = given, made, cached or 0, written or 0
         return Usage(
-            prompt_tokens=usage.prompt_tokens,
-            completion_tokens=usage.completion_tokens,
+            prompt_tokens=given,
+            completion_tokens=made,
             cost_usd=None if price is None else price.cost(*counts),
             cached_tokens=cached,
             cache_written_tokens=written,
@@ -112,7 +119,8 @@ def in_stream(body: Any, otherwise: str) -> Exception:
 def gather(stream: Iterable[Any], listener: Listener) -> Gathered:
     """Return the answer of a stream.
 
-    Raises `Broken` where it ends before the answer does, `Refused` where it says why.
+    Raises `Broken` where it ends before the answer does, `Refused` where it says why, `ValueError`
+    where it has no end.
     """
     found = Gathered()
     for chunk in stream:
@@ -123,6 +131,8 @@ def gather(stream: Iterable[Any], listener: Listener) -> Gathered:
             if choice.delta is not None:
                 found.take(choice.delta, listener)
             found.finish = choice.finish_reason or found.finish
+        if found.length > MOST_ANSWER:
+            raise ValueError(f"an answer of more than {MOST_ANSWER} characters")
     if not found.finish:
         raise Broken("the stream ended before the answer did")
     return found

@@ -20,6 +20,8 @@ from earnest.core.errors import ModelError, TooLongError
 from earnest.core.protocols import Heard
 
 MOST_WAIT_S: Final = 60.0
+MOST_ANSWER: Final = 4 * 2**20
+"""Characters of one answer: a stream that goes on beyond is no answer."""
 _FIRST_S, _LONGEST_S = 0.5, 8.0
 _RETRYABLE: Final = frozenset({408, 409, 429})
 _FINAL: Final = ("insufficient_quota", "billing_not_active", "invalid_request_error")

@@ -92,4 +92,4 @@ def equipped(
         send = Delegates(
             home, run, task, model, terms, handed_on, close, taken, progress, known, done
         )
-        yield [Snapped(tool, taken.take) for tool in (*own, *others, DelegateTool(send))]
+        yield [Snapped(tool, taken) for tool in (*own, *others, DelegateTool(send))]

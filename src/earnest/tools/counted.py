@@ -16,6 +16,7 @@ class Counted:
     def __init__(self, sandbox: Sandbox, purse: Purse) -> None:
         self._sandbox, self._purse = sandbox, purse
         self.name, self.isolates = sandbox.name, sandbox.isolates
+        self.lines = bool(getattr(sandbox, "lines", True))  # whether `open` can be had
 
     def run(self, job: Job) -> Result:
         """Run a job to its end."""

@@ -19,7 +19,7 @@ from earnest.core.jobs import DATA, WORK
 from earnest.core.messages import Observation, Picture, ToolSpec
 from earnest.tools.arguments import Arguments, legible
 from earnest.tools.pictures import is_picture
-from earnest.tools.workspace import Workspace
+from earnest.tools.workspace import MOST_BYTES, Workspace
 
 _MOST: Final = 20_000
 _LONGEST_LINE: Final = 2_000
@@ -217,6 +217,7 @@ class EditTool:
     """
 
     repeatable: bool = False
+    only_files: bool = True
     spec: ToolSpec = _Edit.spec(
         "edit",
         "Replace text in a file of your workspace. `old` must match exactly, spaces and line ends "
@@ -249,6 +250,8 @@ class EditTool:
                 f"`old` stands in {count} places of {asked.path}",
                 mend="add lines around it until it is one, or set replace_all",
             )
+        if len(text) + count * (len(asked.new) - len(asked.old)) > MOST_BYTES:  # before it is made
+            raise ToolError(f"{asked.path} would have more than {MOST_BYTES} bytes")
         changed = legible(text.replace(asked.old, asked.new)).encode()
         self.files.workspace.write(name, changed)
         at = text[: text.index(asked.old)].count("\n") + 1

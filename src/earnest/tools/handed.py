@@ -145,12 +145,18 @@ def _listed_by_git(folder: Path) -> frozenset[str] | None:
     words = ["--no-optional-locks", "-c", "core.fsmonitor=false", "-C", str(folder), "ls-files"]
     words += ["-z", "--cached", "--others", "--exclude-standard"]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
-    told = subprocess.run(  # nothing of the repository's own is run: no hook, no monitor
-        [git, *words], env=environment, capture_output=True, timeout=_GIT_S, check=False
-    )
-    if told.returncode:
+    # Nothing of the repository's own is run: no hook, no monitor, no way to fetch what it lacks.
+    environment |= {"GIT_ALLOW_PROTOCOL": "", "GIT_NO_LAZY_FETCH": "1"}
+    try:
+        told = subprocess.run(
+            [git, *words], env=environment, capture_output=True, timeout=_GIT_S, check=False
+        )
+        why = os.fsdecode(told.stderr).strip() if told.returncode else ""
+    except subprocess.TimeoutExpired:
+        why = f"no answer in {_GIT_S:g} s"
+    if why:
         raise UsageError(
-            f"git can't say what it ignores in {folder}: {os.fsdecode(told.stderr).strip()}",
+            f"git can't say what it ignores in {folder}: {why}",
             mend="put that right, or name a copy of the folder without .git",
         )
     return frozenset(os.fsdecode(name) for name in told.stdout.split(b"\0") if name)

@@ -111,9 +111,9 @@ class HttpTool:
         )
 
     def _one(self, asked: _Http, url: str) -> tuple[Answered, str]:
-        """Make one request. Credentials do not go to where a redirect leads."""
+        """Make one request. Credentials go to no other host by a redirect, nor without TLS."""
         headers: Headers = tuple(asked.headers.items())
-        if urlsplit(url).netloc != urlsplit(asked.url).netloc:
+        if urlsplit(url)[:2] != urlsplit(asked.url)[:2]:
             headers = tuple((key, value) for key, value in headers if key.lower() == "accept")
         own = {key.lower() for key, _ in headers}
         more = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "earnest"}

@@ -29,7 +29,8 @@ from earnest.core.errors import ArgumentsError, LackError, ToolError
 from earnest.core.messages import Observation, Picture, ToolSpec
 from earnest.core.protocols import Blobs
 from earnest.core.quoted import plain
-from earnest.tools.mcp_servers import Server, tool_name
+from earnest.tools.mcp_schema import misfits
+from earnest.tools.mcp_servers import Server, hosts_only, tool_name
 
 _MOST_TEXT: Final = 100_000
 _MOST_SCHEMA: Final = 20_000
@@ -86,26 +87,18 @@ class McpTool:
                 ", which is not classed; its user can class it in the server's entry: "
                 f'"acts": {{"{plain(self.name)}": "network-read"}}'
             )
-        target = self.link.server.url or self.link.server.command
-        return (Act(kind=self.kind, what=what, target=target, reach=self._reach()),)
+        return (Act(kind=self.kind, what=what, target=self.link.server.where, reach=self._reach()),)
 
     def _reach(self) -> str:
         return (
-            f"what {self.link.server.url} can reach"
+            f"what {self.link.server.where} can reach"
             if self.link.server.url
             else "all that you can reach on this machine: it runs with your rights"
         )
 
     def _fit(self, arguments: Mapping[str, Any]) -> None:
         """Raise `ArgumentsError` where arguments are not of the form that the server asks for."""
-        from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
-
-        found = Draft202012Validator(dict(self.spec.parameters)).iter_errors(dict(arguments))
-        wrong = [
-            f"{'.'.join(map(str, error.absolute_path)) or 'arguments'}: {error.message[:200]}"
-            for error, _ in zip(found, range(5), strict=False)
-        ]
-        if wrong:
+        if wrong := misfits(self.spec.parameters, arguments):
             raise ArgumentsError(f"the arguments are wrong: {'; '.join(wrong)}")
 
     def call(self, arguments: Mapping[str, Any]) -> Observation:
@@ -202,7 +195,8 @@ class _Link:
         finally:
             self.ended = self.ended or "it has ended"
             while not self.calls.empty():
-                if (left := self.calls.get_nowait()) is not None:
+                left = self.calls.get_nowait()
+                if left is not None and left[2].set_running_or_notify_cancel():
                     left[2].set_exception(ToolError(self.ended))
 
     async def _take(self, client: Any) -> None:
@@ -227,7 +221,7 @@ def _why(error: BaseException) -> str:
     """Return the innermost reason in words; task groups wrap what went wrong."""
     while isinstance(error, BaseExceptionGroup) and error.exceptions:
         error = error.exceptions[0]
-    return f"{type(error).__name__}: {plain(str(error))[:300]}"
+    return f"{type(error).__name__}: {plain(hosts_only(str(error)))[:300]}"
 
 
 @contextlib.asynccontextmanager
@@ -324,7 +318,8 @@ class McpClient:
             if link.ended:
                 continue
             tools = [one for one in self.tools if one.link is link]
-            where = link.server.url or f"{link.server.command}, with your rights, in no jail"
+            where = link.server.where
+            where += "" if link.server.url else ", with your rights, in no jail"
             told = [
                 f"{plain(one.name)} ({one.kind if one.kind != 'unknown' else 'unknown: denied'})"
                 for one in tools

@@ -23,6 +23,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9-]+(?:_[A-Za-z0-9-]+)*")
 _LONGEST_NAME: Final = 24
 _LONGEST: Final = 64  # what model services take as a tool's name
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+_ADDRESS: Final = re.compile(r"(https?://)(?:[^\s/@'\"]*@)?([^\s/?#'\"]+)[^\s'\"]*")
 _TIMEOUT_S: Final = 60.0
 
 
@@ -43,6 +44,16 @@ class Server:
     trust: bool = False
     acts: Mapping[str, Class] = field(default_factory=dict)
     timeout_s: float = _TIMEOUT_S
+
+    @property
+    def where(self) -> str:
+        """Where it is, as records and people are told: its host, or its command."""
+        return hosts_only(self.url) or self.command
+
+
+def hosts_only(text: str) -> str:
+    """Return a text in which no address has more than its host: keys stand in paths, too."""
+    return _ADDRESS.sub(r"\1\2", text)
 
 
 def tool_name(server: str, tool: str) -> str:
@@ -85,7 +96,7 @@ def _server(name: str, entry: Mapping[str, Any]) -> Server:
     ):
         raise ValueError(f"{entry['type']} is no way to reach a server here: http or stdio")
     if url and not url.startswith(("http://", "https://")):
-        raise ValueError(f"{url} is no address")
+        raise ValueError("its url is no address: http://… or https://…")
     acts = dict(entry.get("acts", {}))
     for tool, kind in acts.items():
         if kind not in CLASSES:

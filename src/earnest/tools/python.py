@@ -151,11 +151,11 @@ def _of_last_session(earlier: Iterable[tuple[ToolCall, Observation]]) -> list[_R
 class PythonTool:
     """Runs code on the workspace's files, with the visible tables mounted read-only.
 
-    A call that a kill left without an outcome is made again: on the variables of the recorded
-    calls before it, and on the files as they are, which may be those that it left.
+    Not repeatable: where a kill struck just after files were taken over, code that adds to one
+    would do it twice. Made again, a call finds the variables of the recorded calls before it.
     """
 
-    repeatable: bool = True
+    repeatable: bool = False
 
     def __init__(
         self,
@@ -180,7 +180,7 @@ class PythonTool:
         self.purse = workspace.purse
         self._counted = Counted(sandbox, self.purse)
         self.spec: ToolSpec = _Python.spec("python", _about(net, keeps=self.keeps))
-        self.net = net
+        self.net, self.only_files = net, sandbox.isolates
         self.session = Session(sandbox, data, self.limits, net=net.gateway if net else None)
         self._earlier = _of_last_session(earlier)
 

@@ -65,7 +65,7 @@ class ShellTool:
     ) -> None:
         """`data`: the folder that is mounted, read-only. Without `net` there is no network."""
         self.sandbox, self.workspace, self.data, self.net = sandbox, workspace, data, net
-        self.blobs = blobs
+        self.blobs, self.only_files = blobs, sandbox.isolates
         self.limits = limits or Limits()
         where = f"whose network reaches {', '.join(net.hosts)} only" if net else "without network"
         self.spec: ToolSpec = _Shell.spec(

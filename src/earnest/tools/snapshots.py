@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, Final
 
 from earnest.core.acts import Act
@@ -72,16 +71,24 @@ class Snapshots:
 
         Raises `ToolError` where a file can't be read.
         """
-        facts = dict(self.look())
-        changed = [name for name, fact in facts.items() if self._facts.get(name) != fact]
-        files = {name: blob for name, blob in self._files.items() if name in facts}
-        files |= put_all(self.blobs, {name: self.workspace.read(name) for name in changed})
-        self._facts = facts
+        self._facts, files = self._now()
         if files == self._files:
             return ""
         self.last = write_snapshot(self.blobs, self.last, self._files, files)
         self._files = files
         return self.last
+
+    def unchanged(self) -> bool:
+        """Say whether the files are those of the last snapshot. Raises `ToolError`."""
+        return self._now()[1] == self._files
+
+    def _now(self) -> tuple[dict[str, tuple[int, ...]], Files]:
+        """Return what tells whether a file has changed, and all files."""
+        facts = dict(self.look())
+        changed = [name for name, fact in facts.items() if self._facts.get(name) != fact]
+        files = {name: blob for name, blob in self._files.items() if name in facts}
+        files |= put_all(self.blobs, {name: self.workspace.read(name) for name in changed})
+        return facts, files
 
     def look(self) -> Iterable[tuple[str, tuple[int, ...]]]:
         """Yield what tells whether a file has changed: a write gives it another inode, or time."""
@@ -110,27 +117,24 @@ def restore(workspace: Workspace, blobs: Blobs, target: Files) -> list[str]:
         workspace.remove(name)
     changed = sorted(name for name, blob in target.items() if there.get(name) != blob)
     for name in changed:
-        _make_room(workspace.folder, name)
+        workspace.make_room(name)
         workspace.write(name, blobs.get(target[name]))
     return sorted([*gone, *changed])
-
-
-def _make_room(folder: Path, name: str) -> None:
-    """Remove the empty folders that stand where a file is to be."""
-    at = folder / name
-    if at.is_dir() and not at.is_symlink():
-        for where, _, _ in os.walk(at, topdown=False):
-            Path(where).rmdir()
 
 
 class Snapped:
     """A tool whose calls leave a snapshot where they changed the workspace."""
 
-    def __init__(self, tool: Tool, take: Callable[[], str]) -> None:
-        self.tool, self._take = tool, take
+    def __init__(self, tool: Tool, snapshots: Snapshots) -> None:
+        self.tool, self._snapshots = tool, snapshots
         self.spec: ToolSpec = tool.spec
-        self.repeatable: bool = tool.repeatable
         self.concurrent: bool = getattr(tool, "concurrent", False)
+
+    @property
+    def repeatable(self) -> bool:
+        """As the tool; and what changes files only, where none is changed, has had no effect."""
+        only_files = getattr(self.tool, "only_files", False)
+        return self.tool.repeatable or (only_files and self._snapshots.unchanged())
 
     def acts(self, arguments: Mapping[str, Any]) -> Sequence[Act]:
         """As the tool's."""
@@ -143,10 +147,10 @@ class Snapped:
         try:
             gave = self.tool.call(arguments)
         except ToolError as error:
-            if not (name := self._take()):
+            if not (name := self._snapshots.take()):
                 raise
             mend = f"\n{error.mend}" if error.mend else ""
             gave = Observation(content=f"{error}{mend}", failed=True)
         else:
-            name = self._take()
+            name = self._snapshots.take()
         return gave.model_copy(update={"data": {**gave.data, SNAPSHOT: name}}) if name else gave

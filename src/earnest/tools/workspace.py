@@ -112,6 +112,16 @@ class Workspace:
         with self._parent(name) as (folder, leaf):
             os.unlink(leaf, dir_fd=folder)
 
+    def make_room(self, name: str) -> None:
+        """Remove the empty folders that stand where a file is to be. Raises `ToolError`."""
+        at = self.folder / Path(*parts_of(name))
+        if at.is_dir() and not at.is_symlink():
+            try:
+                for where, _, _ in os.walk(at, topdown=False):
+                    Path(where).rmdir()
+            except OSError as error:
+                raise ToolError(f"{name}: a folder stands there ({error.strerror})") from error
+
     def sizes(self) -> dict[str, int]:
         """Return the plain files and their sizes in bytes, by name; drafts and links left out."""
         return {name: size for name, (size, _, _) in self.states().items()}
@@ -148,18 +158,20 @@ class Workspace:
         `all_`: `after` is everything that is left, so that what is missing was removed.
         """
         changed, refused, over = [], [], []
+        gone = sorted(set(before) - set(after)) if all_ else []
+        left = set(gone)
         for name, data in sorted(after.items()):
             if before.get(name) == data:
                 continue
             try:
+                left -= self._given_way(name, left)
                 self.write(name, data)
                 changed.append(f"{name} ({len(data)} bytes)")
             except BudgetError:
                 over.append(f"{name} ({len(data)} bytes)")
             except ToolError:
                 refused.append(name)
-        gone = sorted(set(before) - set(after)) if all_ else []
-        for name in gone:
+        for name in sorted(left):
             self.remove(name)
         said = [
             ("files written", changed),
@@ -168,3 +180,15 @@ class Workspace:
             ("not kept, bad names", [repr(name) for name in refused]),
         ]
         return "; ".join(f"{what}: {', '.join(names)}" for what, names in said if names)
+
+    def _given_way(self, name: str, gone: set[str]) -> set[str]:
+        """Remove, of files that are gone, those in whose place a file or its folders are to be."""
+        parts_of(name)
+        above = {parent.as_posix() for parent in PurePosixPath(name).parents}
+        below = f"{name}/" if (self.folder / name).is_dir() else "\0"
+        found = {one for one in gone if one in above or one.startswith(below)} if gone else set()
+        for one in found:
+            self.remove(one)
+        if below != "\0":
+            self.make_room(name)
+        return found
