@@ -12,16 +12,22 @@ import json
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Final
 
+from earnest.core.errors import EarnestError
+
 _INTERRUPTS: Final = (signal.SIGINT, signal.SIGTERM)
 _CHILDREN_S: Final = 1.0
 _END_S: Final = 1.5
 _INTERRUPTED: Final = 130
+_LOCK_S: Final = 0.3
+_PAUSE_S: Final = 0.01
+_HELD: Final[set[Path]] = set()
 RUN_FILE: Final = "running.json"
 """In a run's folder: who works on it."""
 
@@ -92,19 +98,60 @@ def kill(pid: int, when: int, number: int = signal.SIGKILL) -> bool:
 
 @contextlib.contextmanager
 def at_work(path: Path, verb: str, *, run: str = "", server: bool = False) -> Iterator[None]:
-    """Hold a file that says who is at work, until the block ends."""
+    """Hold a file that says who is at work, until the block ends; once is enough in a process.
+
+    Raises `EarnestError` where another process holds it.
+    """
+    if path in _HELD:
+        yield
+        return
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     worker = Worker(os.getpid(), began(os.getpid()), verb, run, server)
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    file = _locked(path)
     try:
-        with contextlib.suppress(BlockingIOError):  # whoever works beside us is told elsewhere
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.ftruncate(file, 0)
-            os.pwrite(file, json.dumps(asdict(worker)).encode(), 0)
+        os.ftruncate(file, 0)
+        os.pwrite(file, json.dumps(asdict(worker)).encode(), 0)
+        _HELD.add(path)
         yield
     finally:
+        _HELD.discard(path)
         path.unlink(missing_ok=True)
         os.close(file)
+
+
+def _locked(path: Path) -> int:
+    """Open and lock a file, and no other that has its name by now.
+
+    Who reads it locks it for a moment too, and removes what nobody holds: so it is tried again.
+    """
+    end = time.monotonic() + _LOCK_S
+    while True:
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(file), path.stat()):
+                return file
+        except FileNotFoundError:
+            pass  # removed between the two
+        except BlockingIOError:
+            if time.monotonic() > end:
+                os.close(file)
+                raise _busy(path) from None
+            time.sleep(_PAUSE_S)
+        except BaseException:
+            os.close(file)
+            raise
+        os.close(file)
+
+
+def _busy(path: Path) -> EarnestError:
+    worker = read_worker(path)
+    who = f"process {worker.pid}" if worker else "another process"
+    if worker and worker.run:
+        return EarnestError(
+            f"{who} works on {worker.run}", mend=f"wait for it, or: earnest stop {worker.run}"
+        )
+    return EarnestError(f"{who} holds {path}", mend="wait for it")
 
 
 def read_worker(path: Path) -> Worker | None:
@@ -114,17 +161,31 @@ def read_worker(path: Path) -> Worker | None:
     except OSError:
         return None
     try:
+        return _holder(file) or _holder(file, _PAUSE_S)  # it may be about to say who it is
+    except _NobodyError:
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file), path.stat()):
+                path.unlink()
+        return None
+    finally:
+        os.close(file)
+
+
+class _NobodyError(Exception):
+    """A file that is not locked."""
+
+
+def _holder(file: int, after_s: float = 0.0) -> Worker | None:
+    """Return who holds an open file, as far as it says so by now. Raises `_NobodyError`."""
+    time.sleep(after_s)
+    try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         with contextlib.suppress(ValueError, TypeError):
             worker = Worker(**json.loads(os.pread(file, 1 << 16, 0)))
             return worker if began(worker.pid) == worker.began else None
         return None
-    else:
-        path.unlink(missing_ok=True)
-        return None
-    finally:
-        os.close(file)
+    raise _NobodyError
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:  # noqa: ARG001

@@ -45,6 +45,8 @@ def _run(options: argparse.Namespace, home: Home, view: View) -> Answer:
             "no table to look at", mend="name one: --data FILE (or --bundled NAME, --work DIR)"
         )
     say = view.say
+    mcp = str(options.mcp.absolute()) if options.mcp else ""
+    configured(home, mcp)
     model = furnish(open_model(options.model), home)
     if options.closed_book:
         open_model(options.closed_book)
@@ -58,15 +60,14 @@ def _run(options: argparse.Namespace, home: Home, view: View) -> Answer:
         task = informed(home, task)
         say(f"known of it: {len(task.metadata[KNEW].split())} findings")
     name = research.new_run()
-    if options.work:
-        _handed(home, name, options.work, refs, say)
-    say(f"run {name} (if interrupted: earnest resume {name})")
     hosts, knows = tuple(options.allow), options.closed_book
-    mcp = str(options.mcp.absolute()) if options.mcp else ""
     how = research.Begun(options.model, budget, options.sandbox, hosts, knows, options.policy, mcp)
-    configured(home, how.mcp)
-    research.begin(home, name, task, how)
-    return _researched(home, name, task, model, how, view)
+    with research.working(home, name):  # `stop` finds it from here on, before its name is told
+        if options.work:
+            _handed(home, name, options.work, refs, say)
+        research.begin(home, name, task, how)
+        say(f"run {name} (if interrupted: earnest resume {name})")
+        return _researched(home, name, task, model, how, view)
 
 
 def _budget(options: argparse.Namespace) -> Budget:
@@ -98,7 +99,7 @@ def resume(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
 
     task, how = research.begun(home, options.run)
     model = furnish(open_model(how.model), home)
-    with view_of(options, say) as view:
+    with research.working(home, options.run), view_of(options, say) as view:
         return _researched(home, options.run, task, model, how, view)
 
 
@@ -150,6 +151,7 @@ def _told(home: Home, task: Task, outcome: Any) -> Answer:
         pictures=pictures(events),
     )
     document = {
+        "version": 1,
         "run": outcome.run,
         "status": result.status,
         "steps": result.steps,
