@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from earnest.core.home import Home
 from earnest.core.protocols import Progress
 from earnest.core.quoted import unseen, written_out
 from earnest.recipes.answer import Answer
+from earnest.recipes.asking import forget_typed
 from earnest.recipes.work import (
     Change,
     accepted,
@@ -42,8 +44,8 @@ def _text(home: Home, blob: str) -> list[str] | None:
     data = home.blobs.get(blob) if blob else b""
     if b"\0" in data or len(data) > _MOST_SHOWN:
         return None
-    try:
-        return data.decode().splitlines(keepends=True)
+    try:  # other signs that end a line somewhere are part of one here, as in git and patch
+        return list(io.StringIO(data.decode(), newline="\n"))
     except UnicodeDecodeError:
         return None
 
@@ -61,6 +63,8 @@ def unified(home: Home, one: Change) -> tuple[str, int, int]:
         line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
         for line in difflib.unified_diff(before, after, *names)
     ]
+    if not lines:
+        return f"--- {names[0]}\n+++ {names[1]}\nan empty file\n", 0, 0
     added = sum(line.startswith("+") for line in lines[2:])
     return "".join(lines), added, sum(line.startswith("-") for line in lines[2:])
 
@@ -108,8 +112,13 @@ def _agreed(text: str, folder: str, count: int, say: Progress) -> bool:
     say(visible(text).rstrip("\n"))
     if not sys.stdin.isatty():
         raise UsageError("no one is there to agree to it", mend="look at it, then: --yes")
-    say(f"write {count} files into {folder}? [y/N]")
+    say(f"write {count} {_files(count)} into {folder}? [y/N]")
+    forget_typed(sys.stdin)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _files(count: int) -> str:
+    return "file" if count == 1 else "files"
 
 
 def _accept(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
@@ -140,7 +149,7 @@ def _accept(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
         accepted(home, run, work, base)
         log.append("accept", {"folder": work.folder, "files": [one.name for one in found]})
     lines = [f"  {one.how:<8} {visible(one.name)}" for one in found]
-    return 0, document, "\n".join([f"{work.folder}: {len(found)} files", *lines])
+    return 0, document, "\n".join([f"{work.folder}: {len(found)} {_files(len(found))}", *lines])
 
 
 def work(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
