@@ -379,9 +379,10 @@ def test_a_run_whose_name_was_just_told_is_stopped(home, tmp_path, capsys):
     words = [sys.executable, "-m", "earnest", "run", "Look.", "--data", str(tmp_path / "t.csv")]
     words += ["--home", str(home.root)]
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
-        line = next(one for one in process.stderr if one.startswith("run "))
-        told = _stopped(home, capsys, line.split()[1])[1]
+        run = next(one for one in process.stderr if one.startswith("run ")).split()[1]
+        told = _stopped(home, capsys, run)[1]
         assert [one["pid"] for one in told["stopped"]] == [process.pid]
+        assert f"interrupted; to go on: earnest resume {run}\n" in process.stderr.read()
         process.kill()
 
 
