@@ -100,16 +100,7 @@ def test_errors_name_the_mend(arguments, says, capsys):
 def test_a_run_from_the_file_to_the_report(table, capsys):
     assert main(["run", "What is going on here?", "--data", str(table), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert set(told) == {
-        "run",
-        "status",
-        "steps",
-        "cost_usd",
-        "findings",
-        "report",
-        "version",
-        "assumed",
-    }
+    assert set(told) == {"run", "status", "steps", "cost_usd", "findings", "report", "assumed"}
     assert told["assumed"] == {"trial": []}
     found = {
         (f["claim"]["outcome"], f["claim"]["exposure"]): f["verdict"] for f in told["findings"]
