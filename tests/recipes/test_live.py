@@ -282,7 +282,11 @@ def test_a_log_is_followed_as_it_grows(tmp_path):
                 log.flush()
                 watched.look()
         log.write(b"not an event\n{}\n")
+        for body in ('{"finding": {"version": 99}}', "[]", '{"finding": 7}'):
+            log.write(f'{{"kind": "finding", "payload": {body}}}\n'.encode())
+        log.write(b'{"kind": "permission", "payload": {"decision": "deny"}}\n')
     seen = watched.look()
     assert (seen.steps, seen.status, seen.doing) == (4, "done", [])
+    assert seen.denied == 1  # what stands behind a damaged event is read all the same
     assert seen.used["steps"] == 4
     assert seen.words == "Nothing more."

@@ -163,7 +163,6 @@ def _told(home: Home, task: Task, outcome: Any) -> Answer:
         pictures=pictures(events),
     )
     document = {
-        "version": 1,
         "run": outcome.run,
         "status": result.status,
         "steps": result.steps,
