@@ -248,8 +248,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         home = Home(options.home.absolute() if options.home else default_home())
         status, document, words = _act(options, home, process=arguments is None)
-    except KeyboardInterrupt:
-        say("earnest: interrupted; type the same command again to go on")
+    except KeyboardInterrupt as interrupt:
+        say(f"earnest: interrupted; to go on: {interrupt or 'type the same command again'}")
         return _INTERRUPTED
     except EarnestError as error:
         say(f"earnest: {error}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from earnest.cli_options import common
+from earnest.cli_options import amount, common, whole
 
 
 def add_eval(verbs: Any) -> None:
@@ -19,7 +19,7 @@ def add_eval(verbs: Any) -> None:
     verb.add_argument("suite", choices=("uplift",))
     verb.add_argument("--model", required=True, help="as for run; or careful, or guesser")
     verb.add_argument(
-        "--tasks", type=int, default=10, metavar="N", help="tasks a family (default: 10)"
+        "--tasks", type=whole, default=10, metavar="N", help="tasks a family (default: 10)"
     )
     verb.add_argument(
         "--families",
@@ -28,7 +28,5 @@ def add_eval(verbs: Any) -> None:
         help="python,search,http,notes, or some of them (default: all)",
     )
     verb.add_argument("--seed", type=int, default=0, metavar="N", help="draws the tasks")
-    verb.add_argument(
-        "--dollars", type=float, default=None, metavar="N", help="most that it may cost in all"
-    )
+    verb.add_argument("--dollars", type=amount, metavar="X", help="most that it may cost in all")
     common(verb, "eval")

@@ -13,6 +13,24 @@ def count(text: str) -> int:
     return int(text)
 
 
+def whole(text: str) -> int:
+    """Read a whole number that is a limit."""
+    if not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+    return int(text)
+
+
+def amount(text: str) -> float:
+    """Read an amount that is a limit."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = -1.0
+    if not 0 < found < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no amount above 0")
+    return found
+
+
 def table_options(verb: argparse.ArgumentParser) -> None:
     """Add the options that say how a file becomes a table."""
     verb.add_argument(

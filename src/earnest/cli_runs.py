@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from earnest.cli_options import common, count, table_options
+from earnest.cli_options import amount, common, count, table_options, whole
 from earnest.cli_work import WORK, mcp_option, work_option, work_options
 
 
@@ -85,13 +85,13 @@ def _limits(verb: argparse.ArgumentParser) -> None:
         "(without a terminal: no); auto: that is refused, but for reading from allowed hosts; "
         "plan: it only reads (default: auto)",
     )
-    verb.add_argument("--steps", type=_whole, default=60, help="most model turns (default: 60)")
-    verb.add_argument("--minutes", type=_amount, default=30, help="most time (default: 30)")
+    verb.add_argument("--steps", type=whole, default=60, help="most model turns (default: 60)")
+    verb.add_argument("--minutes", type=amount, default=30, help="most time (default: 30)")
     verb.add_argument(
-        "--tokens", type=_whole, metavar="N", help="most tokens, in and out (default: no limit)"
+        "--tokens", type=whole, metavar="N", help="most tokens, in and out (default: no limit)"
     )
     verb.add_argument(
-        "--dollars", type=_amount, metavar="X", help="most money, in US dollars (default: no limit)"
+        "--dollars", type=amount, metavar="X", help="most money, in US dollars (default: no limit)"
     )
     _quiet(verb)
 
@@ -102,38 +102,22 @@ def _quiet(verb: argparse.ArgumentParser) -> None:
     )
 
 
-def _whole(text: str) -> int:
-    """Read a whole number that is a limit."""
-    if not text.isdigit() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
-    return int(text)
-
-
-def _amount(text: str) -> float:
-    """Read an amount that is a limit."""
-    try:
-        found = float(text)
-    except ValueError:
-        found = -1.0
-    if not 0 < found < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no amount above 0")
-    return found
-
-
 def _add_looks(verbs: Any) -> None:
     verb = verbs.add_parser(
         "resume",
         help="go on with an interrupted run",
-        epilog="It goes on with the model, the policy and the budget it was begun with.",
+        epilog="example: earnest resume RUN. It goes on with the model, the policy and the budget "
+        "it was begun with.",
     )
     verb.add_argument("run")
     _quiet(verb)
     common(verb, "resume")
     verb = verbs.add_parser(
         "runs",
-        help="list runs, show one, rebuild its report, export it",
-        epilog="export RUN --as atif|chat|html: ATIF v1.7 (Harbor's format), chat messages as "
-        "JSON lines, or a page to read",
+        help="list runs; show, report, export one; what it changed in your folder",
+        epilog="examples: earnest runs list; earnest runs show RUN --step 3; earnest runs accept "
+        "RUN; earnest runs export RUN --as html. Exports are ATIF v1.7 (Harbor's format), chat "
+        "messages as JSON lines, or a page to read.",
     )
     verb.add_argument("what", choices=("list", "show", "report", "export", *WORK))
     verb.add_argument("run", nargs="?", default="")

@@ -57,7 +57,8 @@ def add_stop(verbs: Any) -> None:
     verb = verbs.add_parser(
         "stop",
         help="end a run, or all that is at work, within two seconds; nothing recorded is lost",
-        epilog="A stopped run goes on with: earnest resume RUN",
+        epilog="examples: earnest stop RUN; earnest stop --all. A stopped run goes on with: "
+        "earnest resume RUN",
     )
     verb.add_argument("run", nargs="?", default="")
     verb.add_argument("--all", action="store_true", help="runs, demos, benchmarks: all that works")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from tests.recipes.played import TURNS, played
 from tests.terminal import Screen, Terminal
 
 from earnest.core.home import Home
+from earnest.recipes.screen import Region
 from earnest.recipes.watched import Seen, Watched
 
 CHILD = r"""
@@ -139,6 +141,15 @@ def test_a_resize_leaves_no_lines_behind(tmp_path):
 
 
 @pytest.mark.slow
+def test_a_terminal_that_was_told_no_size_has_the_usual_one(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "")
+    master, slave = pty.openpty()
+    with os.fdopen(slave, "w") as stream:
+        assert os.get_terminal_size(stream.fileno()) == (0, 0)
+        assert Region(stream).size()[0] >= 80
+    os.close(master)
+
+
 def test_a_low_terminal_shows_the_budget_first(tmp_path):
     with begun(tmp_path, rows=4, kinds="read", pause="0.5") as terminal:
         terminal.until("used  step 2")
@@ -271,7 +282,11 @@ def test_a_log_is_followed_as_it_grows(tmp_path):
                 log.flush()
                 watched.look()
         log.write(b"not an event\n{}\n")
+        for body in ('{"finding": {"version": 99}}', "[]", '{"finding": 7}'):
+            log.write(f'{{"kind": "finding", "payload": {body}}}\n'.encode())
+        log.write(b'{"kind": "permission", "payload": {"decision": "deny"}}\n')
     seen = watched.look()
     assert (seen.steps, seen.status, seen.doing) == (4, "done", [])
+    assert seen.denied == 1  # what stands behind a damaged event is read all the same
     assert seen.used["steps"] == 4
     assert seen.words == "Nothing more."

@@ -151,6 +151,18 @@ def test_a_page_has_every_step(home, tmp_path, capsys):
     asked(capsys, "export", "r", "--as", "html", "--out", str(tmp_path), home=home, status=2)
 
 
+def test_last_words_are_one_line_and_files_have_plain_names(home, tmp_path, capsys, monkeypatch):
+    played(home, [say("One.\n- two\n- three")])
+    at = ["--home", str(home.root)]
+    assert main(["runs", "show", "r", *at]) == 0
+    assert "says: One. - two - three" in capsys.readouterr().out
+    monkeypatch.chdir(tmp_path)
+    for form in ("atif", "chat", "html"):
+        assert main(["runs", "export", "r", "--as", form, *at]) == 0
+    names = {path.name for path in tmp_path.iterdir() if path.is_file()}
+    assert names >= {"r.atif.json", "r.chat.jsonl", "r.html"}
+
+
 def test_a_report_is_rebuilt(home, capsys):
     folder = played(home, TURNS)
     said = asked(capsys, "report", "r", home=home).out.strip()

@@ -15,6 +15,7 @@ import pytest
 from tests.homes import images
 
 from earnest.cli import main
+from earnest.core.errors import EarnestError
 from earnest.core.events import read_events
 from earnest.core.running import RUN_FILE, at_work, began, below, kill, read_worker
 from earnest.models.scripted import ScriptedModel, say
@@ -324,13 +325,61 @@ def test_who_is_at_work_is_told_while_it_is(tmp_path):
     assert not path.exists()
 
 
-def test_who_comes_second_leaves_the_first_to_be_found(tmp_path):
-    path = tmp_path / RUN_FILE
-    with at_work(path, "run", run="first"):
-        with at_work(path, "run", run="second"):
-            assert read_worker(path).run == "first"
-        assert read_worker(path).run == "first"
-    assert not path.exists()
+HOLDS = """
+import sys, time
+from pathlib import Path
+from earnest.core.running import at_work
+with at_work(Path(sys.argv[1]), "run", run="r1"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_run_has_one_worker_and_who_comes_second_leaves_the_note_of_the_first(home):
+    path = home.runs / "r1" / RUN_FILE
+    words = [sys.executable, "-c", HOLDS, str(path)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "held\n"
+        said = f"process {process.pid} works on r1"
+        with pytest.raises(EarnestError, match=said) as caught, at_work(path, "run", run="r1"):
+            pass
+        assert "earnest stop r1" in caught.value.mend
+        assert read_worker(path).pid == process.pid  # `stop r1` still finds it
+        process.kill()
+
+
+def test_who_begins_work_is_found_however_often_one_looks(tmp_path):
+    path, end = tmp_path / RUN_FILE, threading.Event()
+
+    def look():
+        while not end.is_set():
+            read_worker(path)
+
+    lookers = [threading.Thread(target=look) for _ in range(2)]
+    for one in lookers:
+        one.start()
+    try:
+        for _ in range(100):
+            with at_work(path, "run", run="r1"):
+                with at_work(path, "run", run="r1"):  # in the same process once is enough
+                    pass
+                assert read_worker(path).run == "r1"
+    finally:
+        end.set()
+        for one in lookers:
+            one.join()
+
+
+def test_a_run_whose_name_was_just_told_is_stopped(home, tmp_path, capsys):
+    (tmp_path / "t.csv").write_text("x,y\n" + "".join(f"{n % 17},{n % 5}\n" for n in range(200)))
+    words = [sys.executable, "-m", "earnest", "run", "Look.", "--data", str(tmp_path / "t.csv")]
+    words += ["--home", str(home.root)]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+        run = next(one for one in process.stderr if one.startswith("run ")).split()[1]
+        told = _stopped(home, capsys, run)[1]
+        assert [one["pid"] for one in told["stopped"]] == [process.pid]
+        assert f"interrupted; to go on: earnest resume {run}\n" in process.stderr.read()
+        process.kill()
 
 
 def test_who_begins_while_another_looks_is_found(tmp_path):

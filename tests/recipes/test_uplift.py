@@ -175,6 +175,49 @@ def test_the_dollars_hold_over_all_sittings(tmp_path, sandbox):
         assert len(outcomes) == 4
 
 
+class Counted(Careful):
+    """Costs 0.3 dollars a turn."""
+
+    name = "counted"
+
+    def generate(self, messages, tools, sampling):
+        made = super().generate(messages, tools, sampling)
+        return made.model_copy(update={"usage": Usage(cost_usd=0.3)})
+
+
+def test_an_arm_that_the_dollars_cut_short_does_not_count_and_is_done_with_more(tmp_path, sandbox):
+    little = Asked(("http",), 1, 0, dollars=0.7)
+    outcomes, ended = uplift(Home(tmp_path), Counted(), little, opened(sandbox), lambda _: None)
+    assert (outcomes, ended) == ([], "0.7 dollars are used up")
+    said = []  # what it cost is counted all the same: a second sitting has nothing left
+    again, _ = uplift(Home(tmp_path), Counted(), little, opened(sandbox), said.append)
+    assert (again, said) == ([], [])
+    enough = replace(little, dollars=50.0)
+    outcomes, ended = uplift(Home(tmp_path), Counted(), enough, opened(sandbox), lambda _: None)
+    assert ended == ""
+    assert {one.arm: one.grade for one in outcomes}["with"] == "right"
+
+
+def test_runs_that_failed_are_told_with_why(tmp_path, capsys):
+    given = ["eval", "uplift", "--model", "analyst", "--families", " http ", "--tasks", "1"]
+    assert main([*given, "--home", str(tmp_path), "--json"]) == 1
+    said = capsys.readouterr()
+    assert json.loads(said.out)["failed"] == 2
+    assert "http-000-with: no answer (failed, 0 steps): ModelError: the analyst needs" in said.err
+
+
+def test_prices_are_those_of_the_home_and_dollars_need_one(tmp_path, capsys):
+    pytest.importorskip("openai")
+    given = ["eval", "uplift", "--model", "http://127.0.0.1:9/v1#m", "--families", "http"]
+    given += ["--tasks", "1", "--home", str(tmp_path), "--dollars"]
+    assert main([*given, "1"]) == 2
+    assert "prices.json" in capsys.readouterr().err
+    prices = {"models": {"http://127.0.0.1:9/v1#m": {"in": 2, "out": 10}}}
+    (tmp_path / "prices.json").write_text(json.dumps(prices))
+    with pytest.raises(SystemExit):
+        main([*given, "nan"])
+
+
 class Failing(Guesser):
     """A model that can't be reached, and is there again later."""
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import signal
 import stat
 import subprocess
@@ -12,10 +13,13 @@ import pytest
 
 from earnest.cli import main
 from earnest.core.budget import Budget
+from earnest.core.canon import digest
 from earnest.core.errors import EarnestError, ToolError, UsageError
 from earnest.core.events import EventLog
 from earnest.models.scripted import ScriptedModel, say, use
 from earnest.recipes import apart, research, work, work_apply
+from earnest.recipes.earlier_notes import earlier_notes
+from earnest.recipes.known import informed
 from earnest.recipes.work import Change
 
 RUN = "r1"
@@ -116,6 +120,48 @@ def test_binary_files_and_escapes_are_told_not_shown(home, sandbox, mine, capsys
     assert "binary or too long to show: 2 bytes, then 3" in shown
 
 
+def test_empty_files_are_shown_and_lines_end_where_git_ends_them(home, sandbox, mine, capsys):
+    (mine / "gone.txt").write_text("")
+    text = "one\u2028still one\x0cstill one\ntwo\n"
+    do(home, sandbox, [write("__init__.py", ""), write("c.txt", text), say("done")], mine)
+    (home.runs / RUN / "workspace" / "gone.txt").unlink()
+    found = verb(home, capsys, "diff", RUN)[1]["diff"]
+    assert "--- /dev/null\n+++ b/__init__.py\nan empty file\n" in found
+    assert "--- a/gone.txt\n+++ /dev/null\nan empty file\n" in found
+    assert f"@@ -0,0 +1,2 @@\n+{text.partition(chr(10))[0]}\n+two\n" in found
+    assert "No newline" not in found
+
+
+def test_what_was_typed_before_the_diff_was_there_agrees_to_nothing(ran, mine):
+    master, slave = pty.openpty()
+    os.write(master, b"y\n")
+    words = [sys.executable, "-m", "earnest", "runs", "accept", RUN, "--home", str(ran.root)]
+    with subprocess.Popen(
+        words, stdin=slave, stdout=slave, stderr=subprocess.PIPE, text=True
+    ) as process:
+        for line in process.stderr:
+            if "[y/N]" in line:
+                break
+        time.sleep(0.3)  # what was typed ahead is thrown away now
+        assert process.poll() is None
+        os.write(master, b"\n")
+        assert process.wait() == 1
+    os.close(slave)
+    os.close(master)
+    assert (mine / "a.txt").read_text() == "old\n"
+
+
+def test_an_undo_that_breaks_off_is_not_recorded_and_can_be_done_again(ran, capsys):
+    log, blob = ran.runs / RUN / "events.jsonl", ran.blobs.path(digest(b"one\n"))
+    data = blob.read_bytes()
+    blob.unlink()
+    assert main(["runs", "undo", RUN, "--to", "1", "--home", str(ran.root)]) == 1
+    assert b'"kind":"undo"' not in log.read_bytes()
+    blob.write_bytes(data)
+    assert verb(ran, capsys, "undo", RUN, "--to", "1")[1]["files"]
+    assert b'"kind":"undo"' in log.read_bytes()
+
+
 def test_undo_goes_back_step_by_step(ran, capsys):
     there = ran.runs / RUN / "workspace"
     status, told = verb(ran, capsys, "undo", RUN, "--to", "2")
@@ -148,6 +194,19 @@ def test_a_resumed_agent_knows_of_an_undo(home, sandbox, mine):
     assert work.undo(home, RUN)["to"] == 1
     assert do(home, sandbox, [*begun, looks]).status == "done"
     assert "back to what it was after step 1. Changed: a.txt" in seen[0]
+
+
+def test_the_user_s_own_notes_stay_theirs(home, sandbox, mine):
+    (mine / "NOTES.md").write_text("mine\n")
+    do(home, sandbox, SCRIPT, mine)
+    work.undo(home, RUN, 1)
+    there = home.runs / RUN / "workspace"
+    assert (there / "NOTES.md").read_text() == "mine\n"
+    assert "back to what it was after step 1" in (there / "PLAN.md").read_text()
+    ref = mine.parent / "t.csv"
+    ref.write_text("a,b\n" + "".join(f"{n},{n % 7}\n" for n in range(60)))
+    task = informed(home, research.make_task("And?", apart.seal(home, [ref], design="iid")))
+    assert list(dict(earlier_notes(home, "r2", task)())) == [f"{RUN}/PLAN.md"]
 
 
 def test_a_run_without_a_folder_has_snapshots_too(home, sandbox, capsys):
@@ -308,3 +367,15 @@ def test_the_tables_of_a_run_and_our_own_folder_are_not_handed_in(home, mine, tm
     assert {"again.tsv", "other.csv"} & set(tree(home.runs / "r2" / "workspace")) == {"other.csv"}
     with pytest.raises(UsageError, match="own folder"):
         apart.hand_in(home, "r3", tmp_path, [])
+    with pytest.raises(UsageError, match="own folder"):
+        apart.hand_in(home, "r3", home.root / "tables", [])
+
+
+def test_a_table_that_another_run_was_about_is_not_handed_in_either(home, mine, tmp_path):
+    rows = ["x,y", *(f"{n / 7:.4f},{n % 5}" for n in range(200))]
+    (tmp_path / "t.csv").write_text("\n".join(rows))
+    apart.seal(home, [tmp_path / "t.csv"], design="iid")
+    (mine / "t.csv").write_text("\n".join(rows))
+    (mine / "b.zip").write_bytes(b"packed")
+    found = apart.hand_in(home, "r2", mine, [])
+    assert set(found.left_out) == {"t.csv", ".env"}

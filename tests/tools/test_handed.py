@@ -108,7 +108,7 @@ def test_rows_of_the_tables_stay_out(folder, name, text):
     (folder / name).write_text(text)
     rows = set(rows_of(TABLE.encode(), ".csv"))
     assert name in hand_in(folder).files
-    assert set(hand_in(folder, rows).left_out) == {name}
+    assert set(hand_in(folder, rows, packed=True).left_out) == {name}
 
 
 def test_another_table_comes_in(folder):

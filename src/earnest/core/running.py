@@ -19,11 +19,15 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
+from earnest.core.errors import EarnestError
+
 _INTERRUPTS: Final = (signal.SIGINT, signal.SIGTERM)
 _CHILDREN_S: Final = 1.0
 _END_S: Final = 1.5
-_LOOKED_AT_S: Final = 0.2  # longer than `read_worker` holds a file
 _INTERRUPTED: Final = 130
+_LOCK_S: Final = 0.3
+_PAUSE_S: Final = 0.01
+_HELD: Final[set[Path]] = set()
 RUN_FILE: Final = "running.json"
 """In a run's folder: who works on it."""
 
@@ -94,48 +98,60 @@ def kill(pid: int, when: int, number: int = signal.SIGKILL) -> bool:
 
 @contextlib.contextmanager
 def at_work(path: Path, verb: str, *, run: str = "", server: bool = False) -> Iterator[None]:
-    """Hold a file that says who is at work, until the block ends.
+    """Hold a file that says who is at work, until the block ends; once is enough in a process.
 
-    Where another process holds it, it stays that one's: whoever works beside us is told elsewhere.
+    Raises `EarnestError` where another process holds it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    worker = Worker(os.getpid(), began(os.getpid()), verb, run, server)
-    file = _taken(path)
-    if file is None:
+    if path in _HELD:
         yield
         return
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    worker = Worker(os.getpid(), began(os.getpid()), verb, run, server)
+    file = _locked(path)
     try:
         os.ftruncate(file, 0)
         os.pwrite(file, json.dumps(asdict(worker)).encode(), 0)
+        _HELD.add(path)
         yield
     finally:
+        _HELD.discard(path)
         path.unlink(missing_ok=True)
         os.close(file)
 
 
-def _taken(path: Path) -> int | None:
-    """Return a file, locked; None: another process holds it, and does not only look at it."""
-    end = time.monotonic() + _LOOKED_AT_S
+def _locked(path: Path) -> int:
+    """Open and lock a file, and no other that has its name by now.
+
+    Who reads it locks it for a moment too, and removes what nobody holds: so it is tried again.
+    """
+    end = time.monotonic() + _LOCK_S
     while True:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _stands(file, path):  # else it was removed meanwhile
+            if os.path.samestat(os.fstat(file), path.stat()):
                 return file
-            os.close(file)
+        except FileNotFoundError:
+            pass  # removed between the two
         except BlockingIOError:
-            os.close(file)
             if time.monotonic() > end:
-                return None
-            time.sleep(0.01)
+                os.close(file)
+                raise _busy(path) from None
+            time.sleep(_PAUSE_S)
+        except BaseException:
+            os.close(file)
+            raise
+        os.close(file)
 
 
-def _stands(file: int, path: Path) -> bool:
-    """Say whether a path still leads to an open file."""
-    try:
-        return os.path.samestat(os.fstat(file), path.stat())
-    except FileNotFoundError:
-        return False
+def _busy(path: Path) -> EarnestError:
+    worker = read_worker(path)
+    who = f"process {worker.pid}" if worker else "another process"
+    if worker and worker.run:
+        return EarnestError(
+            f"{who} works on {worker.run}", mend=f"wait for it, or: earnest stop {worker.run}"
+        )
+    return EarnestError(f"{who} holds {path}", mend="wait for it")
 
 
 def read_worker(path: Path) -> Worker | None:
@@ -145,18 +161,31 @@ def read_worker(path: Path) -> Worker | None:
     except OSError:
         return None
     try:
+        return _holder(file) or _holder(file, _PAUSE_S)  # it may be about to say who it is
+    except _NobodyError:
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file), path.stat()):
+                path.unlink()
+        return None
+    finally:
+        os.close(file)
+
+
+class _NobodyError(Exception):
+    """A file that is not locked."""
+
+
+def _holder(file: int, after_s: float = 0.0) -> Worker | None:
+    """Return who holds an open file, as far as it says so by now. Raises `_NobodyError`."""
+    time.sleep(after_s)
+    try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         with contextlib.suppress(ValueError, TypeError):
             worker = Worker(**json.loads(os.pread(file, 1 << 16, 0)))
             return worker if began(worker.pid) == worker.began else None
         return None
-    else:
-        if _stands(file, path):  # else it is another's by now
-            path.unlink(missing_ok=True)
-        return None
-    finally:
-        os.close(file)
+    raise _NobodyError
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:  # noqa: ARG001

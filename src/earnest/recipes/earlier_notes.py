@@ -1,7 +1,8 @@
 """The notes that earlier runs left, as a run may search them.
 
 Not told: notes of a run whose code nothing isolated, since it could read what is sealed; nor of one
-on a table like this run's but split otherwise, whose visible rows may be sealed here.
+on a table like this run's but split otherwise, whose visible rows may be sealed here; nor a file of
+the user's own, of a name that notes have, that a run worked on.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from earnest.core.home import Home
 from earnest.core.known import near
 from earnest.core.records import Task
 from earnest.recipes.known import KNEW
+from earnest.recipes.work import own_notes, work_of
 from earnest.sandbox.choose import UNSAFE
 from earnest.tools.notes import FILES
 from earnest.tools.workspace import Workspace
@@ -39,7 +41,10 @@ def _notes(home: Home, run: str, task: Task) -> Iterator[tuple[str, str]]:
         if folder.name == run or not _tellable(home, folder, task):
             continue
         workspace = Workspace(folder / "workspace")
+        own = own_notes(home, work_of(home, folder.name))
         for name in FILES.values():
+            if name not in own:
+                continue
             try:
                 text = workspace.read(name, _MOST).decode("utf-8", "replace")
             except ToolError:

@@ -10,6 +10,7 @@ from typing import Any
 from earnest.core.errors import UsageError
 from earnest.core.home import Home
 from earnest.core.protocols import Model, Progress, Sandbox
+from earnest.core.quoted import plain
 from earnest.recipes.answer import Answer
 
 
@@ -20,6 +21,19 @@ def _model(spec: str, home: Home) -> Model:
     return PLAYERS[spec]() if spec in PLAYERS else furnish(open_model(spec), home)
 
 
+def _priced(model: Model, dollars: float | None, say: Progress) -> None:
+    """Say where nobody knows what a model costs. Raises `UsageError` where dollars are limited."""
+    if model.priced:
+        return
+    if dollars is not None:
+        raise UsageError(
+            f"the price of {model.name} is not known, so dollars can't be limited",
+            mend="put its price into prices.json in the home folder (docs/models.md), or leave "
+            "--dollars out and ask for fewer --tasks",
+        )
+    say(f"the price of {model.name} is not known, so its cost is not counted")
+
+
 def eval(options: argparse.Namespace, home: Home, say: Progress) -> Answer:  # noqa: A001
     """`eval uplift --model M`."""
     from earnest.evals.uplift import FAMILIES, SUITE
@@ -27,7 +41,8 @@ def eval(options: argparse.Namespace, home: Home, say: Progress) -> Answer:  # n
     from earnest.recipes.uplift import Asked, folder_of, uplift
     from earnest.sandbox.choose import open_sandbox
 
-    wanted = options.families.split(",") if options.families else FAMILIES
+    named = [name.strip() for name in options.families.split(",")]
+    wanted = named if options.families else FAMILIES
     families = tuple(name for name in FAMILIES if name in wanted)
     strange = [name for name in wanted if name not in FAMILIES]
     if strange or options.tasks < 1:
@@ -36,6 +51,7 @@ def eval(options: argparse.Namespace, home: Home, say: Progress) -> Answer:  # n
             mend=f"choose from {','.join(FAMILIES)}" if strange else "--tasks 10",
         )
     model = _model(options.model, home)
+    _priced(model, options.dollars, say)
     asked = Asked(families, options.tasks, options.seed, dollars=options.dollars)
     say(f"{2 * len(families) * options.tasks} runs; if interrupted, type the same command again")
     with contextlib.ExitStack() as stack:
@@ -53,8 +69,13 @@ def eval(options: argparse.Namespace, home: Home, say: Progress) -> Answer:  # n
         "seed": options.seed,
         "tasks": options.tasks,
         "ended_early": ended,
+        "failed": sum(one.status == "failed" for one in outcomes),
         "families": rows,
         "runs": str(folder_of(home, model.name, asked).runs),
     }
+    failed = [one for one in outcomes if one.status == "failed"]
     words = in_words(rows) + (f"\nended early: {ended}" if ended else "")
-    return int(bool(ended)), document, words
+    if failed:
+        words += f"\n{len(failed)} runs failed; the same command tries them again: "
+        words += plain(failed[-1].reason)
+    return int(bool(ended or failed)), document, words

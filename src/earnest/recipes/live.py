@@ -187,7 +187,7 @@ def _now(view: Live, seen: Seen) -> list[Styled]:
     took = int(time.monotonic() - view.since)
     wait = f" ({took} s)" if took >= 2 else ""
     if seen.status:
-        return [_label("now", f"the agent is {seen.status}; what it found is verified{wait}")]
+        return [_label("now", f"the agent is {seen.status}; what it found is being verified{wait}")]
     if not seen.doing:
         return [_label("now", f"step {seen.steps + 1}: {seen.model} answers{wait}")]
     more = f" (and {len(seen.doing) - 1} more calls)" if len(seen.doing) > 1 else ""

@@ -23,7 +23,7 @@ from earnest.recipes.listed import lines
 from earnest.recipes.watched import called
 
 _LOG: Final = "events.jsonl"
-_ENDINGS: Final = {"atif": "json", "chat": "jsonl", "html": "html"}
+_ENDINGS: Final = {"atif": "atif.json", "chat": "chat.jsonl", "html": "html"}
 
 
 def look(options: argparse.Namespace, home: Home) -> Answer:
@@ -157,7 +157,7 @@ def _brief(number: int, turn: Turn) -> dict[str, Any]:
         came = "no effect on record" if effect is None else effect.content.strip()
         told.append(f"{call[:70]} -> {came.partition(chr(10))[0][:60]}")
     failed = any(effect.failed for effect in turn.effects.values())
-    line = "; ".join(told) or f"says: {turn.message.content.strip()[:120]}"
+    line = "; ".join(told) or f"says: {' '.join(turn.message.content.split())[:120]}"
     return {"step": number, "at": turn.at, "failed": failed, "line": line}
 
 
@@ -218,7 +218,7 @@ def _export(options: argparse.Namespace, home: Home) -> Answer:
     events, state = _read(home, options.run)
     form = options.form
     data = _exported(home, options.run, form, events, state).encode("utf-8", "replace")
-    path = options.out or Path(f"{options.run}.{form}.{_ENDINGS[form]}")
+    path = options.out or Path(f"{options.run}.{_ENDINGS[form]}")
     if path.is_dir():
         raise UsageError(f"{path} is a folder", mend="name a file: --out FILE")
     write_whole(path.absolute(), data, mode=0o644)

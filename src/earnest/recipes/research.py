@@ -69,6 +69,14 @@ def new_run(label: str = "") -> str:
     return time.strftime("%Y%m%d-%H%M%S-") + (label or secrets.token_hex(3))
 
 
+def working(home: Home, run: str) -> contextlib.AbstractContextManager[None]:
+    """Hold a run, so that no other process works on it and `stop` finds who does.
+
+    Raises `EarnestError` where another process holds it.
+    """
+    return at_work(home.runs / run / RUN_FILE, "run", run=run)
+
+
 def make_task(prompt: str, tables: Sequence[TableRef], *, public: bool = False) -> Task:
     """Return the task of finding out what goes on in some tables."""
     names = [ref.name for ref in tables]
@@ -219,7 +227,7 @@ def research(
 
     `knows`: the model that is asked closed-book about the findings (default: their author).
     """
-    with at_work(home.runs / run / RUN_FILE, "run", run=run):
+    with working(home, run):
         result = explore(
             home,
             run,

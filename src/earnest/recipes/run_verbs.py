@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +45,8 @@ def _run(options: argparse.Namespace, home: Home, view: View) -> Answer:
             "no table to look at", mend="name one: --data FILE (or --bundled NAME, --work DIR)"
         )
     say = view.say
+    mcp = str(options.mcp.absolute()) if options.mcp else ""
+    configured(home, mcp)
     model = furnish(open_model(options.model), home)
     if options.closed_book:
         open_model(options.closed_book)
@@ -56,17 +58,28 @@ def _run(options: argparse.Namespace, home: Home, view: View) -> Answer:
     task = research.make_task(options.prompt, refs, public=bool(options.bundled))
     if not options.no_ledger:
         task = informed(home, task)
-        say(f"known of it: {len(task.metadata[KNEW].split())} findings")
+        say(f"findings that it is told of: {len(task.metadata[KNEW].split())}")
     name = research.new_run()
-    if options.work:
-        _handed(home, name, options.work, refs, say)
-    say(f"run {name} (if interrupted: earnest resume {name})")
     hosts, knows = tuple(options.allow), options.closed_book
-    mcp = str(options.mcp.absolute()) if options.mcp else ""
     how = research.Begun(options.model, budget, options.sandbox, hosts, knows, options.policy, mcp)
-    configured(home, how.mcp)
-    research.begin(home, name, task, how)
-    return _researched(home, name, task, model, how, view)
+    with _held(home, name):  # `stop` finds it from here on, before its name is told
+        if options.work:
+            _handed(home, name, options.work, refs, say)
+        research.begin(home, name, task, how)
+        say(f"run {name} (if interrupted: earnest resume {name})")
+        return _researched(home, name, task, model, how, view)
+
+
+@contextlib.contextmanager
+def _held(home: Home, run: str) -> Iterator[None]:
+    """Hold a run while it is worked on. An interrupt says how it goes on."""
+    from earnest.recipes import research
+
+    with research.working(home, run):
+        try:
+            yield
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"earnest resume {run}") from None
 
 
 def _budget(options: argparse.Namespace) -> Budget:
@@ -98,7 +111,7 @@ def resume(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
 
     task, how = research.begun(home, options.run)
     model = furnish(open_model(how.model), home)
-    with view_of(options, say) as view:
+    with _held(home, options.run), view_of(options, say) as view:
         return _researched(home, options.run, task, model, how, view)
 
 
@@ -160,7 +173,8 @@ def _told(home: Home, task: Task, outcome: Any) -> Answer:
     }
     reason = f" ({result.reason})" if result.reason else ""
     known = len(task.metadata.get(KNEW, "").split())
-    more = f"\n{known} findings were known before it: earnest findings list" if known else ""
+    were = "finding was" if known == 1 else "findings were"
+    more = f"\n{known} {were} known before it: earnest findings list" if known else ""
     spent = "" if document["cost_usd"] is not None else "\ncost: not known (the model has no price)"
     said = f"{result.status}{reason}: {spoken(found)}\n{lines(found)}"
     words = f"{said}{more}{spent}\nreport: {report}"

@@ -98,11 +98,13 @@ class Region:
 
     def size(self) -> tuple[int, int]:
         """Return columns and rows, as they are now."""
+        usual = shutil.get_terminal_size()
         try:
             found = os.get_terminal_size(self.stream.fileno())
         except (OSError, ValueError):
-            found = shutil.get_terminal_size()
-        return max(2, found.columns), max(2, found.lines)
+            found = usual
+        # One that nobody told its size (some ssh, script, expect) says 0.
+        return max(2, found.columns or usual.columns), max(2, found.lines or usual.lines)
 
     def draw(self, lines: Sequence[Styled]) -> None:
         """Draw these lines in the place of those that stand there."""

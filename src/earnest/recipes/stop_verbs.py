@@ -136,10 +136,16 @@ def working(home: Home, *, servers: bool) -> list[Worker]:
     return [one for one in found if one.pid != os.getpid() and (servers or not one.server)]
 
 
+def _stopped(home: Home, run: str) -> str:
+    """Say that a run is stopped, and how it goes on, where it had begun."""
+    begun = (home.runs / run / "run.json").exists()
+    return f"{run} is stopped: " + (f"earnest resume {run}" if begun else "it had not begun yet")
+
+
 def _told(home: Home, targets: Sequence[_Target], runs: dict[int, list[str]]) -> Answer:
     rows: list[dict[str, Any]] = []
     for one in targets:
-        of = runs.get(one.worker.pid, [])
+        of = runs.get(one.worker.pid, []) if one.ended_s is not None else []
         for run in of:
             mark_stopped(home, run)
         rows.append(
@@ -154,7 +160,7 @@ def _told(home: Home, targets: Sequence[_Target], runs: dict[int, list[str]]) ->
     lines = [
         f"{row['verb']} ({row['pid']}): "
         + (f"ended in {row['seconds']:.1f} s" if row["seconds"] is not None else "NOT ENDED")
-        + "".join(f"\n  {run} is stopped: earnest resume {run}" for run in row["runs"])
+        + "".join(f"\n  {_stopped(home, run)}" for run in row["runs"])
         for row in rows
     ]
     failed = any(row["seconds"] is None for row in rows)

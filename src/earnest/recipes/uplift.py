@@ -22,6 +22,7 @@ from earnest.core.canon import canonical, digest
 from earnest.core.events import EventLog
 from earnest.core.home import Home
 from earnest.core.protocols import Model, Progress, Sandbox, Tool
+from earnest.core.quoted import plain
 from earnest.core.records import Task
 from earnest.evals.answers import FORM, grade
 from earnest.evals.uplift import (
@@ -116,9 +117,11 @@ def uplift(
     with EventLog(own.root / _LOG) as log, GaugeServer() as server:
         done = {
             (one.item, one.arm): one
-            for one in (Outcome.model_validate(event.payload) for event in log.events)
+            for event in log.events
+            if event.kind == "outcome"
+            for one in [Outcome.model_validate(event.payload)]
         }
-        spent = sum(one.cost_usd or 0.0 for one in done.values())
+        spent = sum(event.payload["cost_usd"] or 0.0 for event in log.events)
         limits = replace(_ALL, cost_usd=asked.dollars)
         purse = Purse(limits, {"cost_usd": spent})
         world = _World(own, model, asked, server, sandbox, purse, say)
@@ -132,9 +135,18 @@ def uplift(
                 outcome = _arm(world, number, item, arm)
                 if outcome.status == "stopped":
                     raise KeyboardInterrupt
+                if _cut_short(outcome, item.family, asked):
+                    log.append("cut", {"item": item.item, "cost_usd": outcome.cost_usd})
+                    return _of(items, done), f"{asked.dollars:g} dollars are used up"
                 log.append("outcome", outcome.model_dump(mode="json"))
                 done[item.item, arm] = outcome
     return _of(items, done), ""
+
+
+def _cut_short(outcome: Outcome, family: Family, asked: Asked) -> bool:
+    """Say whether the eval's dollars ended an arm, not its own budget: so it says nothing of it."""
+    own = outcome.steps >= STEPS[family] or outcome.seconds >= WALL_S
+    return asked.dollars is not None and outcome.status == "over-budget" and not own
 
 
 def _of(items: Sequence[tuple[int, Item]], done: dict[tuple[str, Arm], Outcome]) -> list[Outcome]:
@@ -165,7 +177,8 @@ def _arm(world: _World, number: int, item: Item, arm: Arm) -> Outcome:
         seconds=round(time.monotonic() - began, 3),
     )
     told = "" if result.status == "stopped" else f"{outcome.grade} "
-    world.say(f"{name}: {told}({result.status}, {result.steps} steps)")
+    why = f": {plain(result.reason)}" if result.status == "failed" else ""
+    world.say(f"{name}: {told}({result.status}, {result.steps} steps){why}")
     return outcome
 
 

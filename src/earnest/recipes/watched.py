@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from earnest.core.claims import sentence
+from earnest.core.errors import EarnestError
 from earnest.core.records import Finding
 
 _PLAN: Final = "PLAN.md"
@@ -65,7 +66,7 @@ class Watched:
             try:
                 event = json.loads(line)
                 _take(self.seen, str(event["kind"]), event["payload"])
-            except (ValueError, KeyError, TypeError):
+            except (EarnestError, ValueError, KeyError, TypeError, AttributeError):
                 continue  # not ours to judge: the loop and the audit read it strictly
         return self.seen
 

@@ -53,20 +53,22 @@ class Work:
 def begin_work(root: Path, run: str, folder: Path, tables: Sequence[str]) -> Work:
     """Copy a folder into a new run. It reads sealed rows: in a process apart (`apart.hand_in`).
 
-    `tables`: the ids of the run's tables, whose rows stay out. Raises `UsageError`, `LackError`.
+    `tables`: the ids of the run's tables. The rows of all that are registered stay out: its notes
+    are told to later runs. Raises `UsageError`, `LackError`.
     """
     from earnest.tasks.registry import Registry
 
     home, folder = Home(root), folder.resolve()
-    if home.root.resolve().is_relative_to(folder):
+    own = home.root.resolve()
+    if own.is_relative_to(folder) or folder.is_relative_to(own):
         raise UsageError(
-            f"{folder} holds Earnest's own folder, sealed rows and all",
+            f"{folder} holds Earnest's own folder, or is in it, sealed rows and all",
             mend="name a folder of your work, or keep EARNEST_HOME elsewhere",
         )
-    sealed = [Registry(home).sealed(table) for table in tables]
-    read = (rows_of(path.read_bytes(), ".csv") for path in sealed)
+    registry = Registry(home)
+    read = (rows_of(registry.sealed(one.table).read_bytes(), ".csv") for one in registry.list())
     rows = {row for one in read for row in islice(one, 1, None)}  # without the header
-    found = hand_in(folder, rows)
+    found = hand_in(folder, rows, packed=bool(tables))
     draft = home.runs / run / "workspace.part"
     for name, data in found.files.items():
         (draft / name).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -231,19 +233,28 @@ def undo(home: Home, run: str, to: int | None = None) -> dict[str, Any]:
         workspace = Workspace(home.runs / run / "workspace")
         name = steps.at(to)
         target = read_snapshot(home.blobs, name)
-        notes = [own for own in OWN if own not in read_snapshot(home.blobs, work.handed)]
+        notes = own_notes(home, work)
         there = workspace.sizes()
         kept = {own: home.blobs.put(workspace.read(own)) for own in notes if own in there}
         target = {file: blob for file, blob in target.items() if file not in notes} | kept
-        log.append("undo", {"to": to, SNAPSHOT: name})
+        # Recorded last: cut off before that, the same command does the same again.
         changed = restore(workspace, home.blobs, target)
-        _tell(workspace, to, changed)
+        _tell(workspace, to, changed, notes)
+        log.append("undo", {"to": to, SNAPSHOT: name})
     return {"version": 1, "run": run, "to": to, "snapshot": name, "files": changed}
 
 
-def _tell(workspace: Workspace, to: int, changed: Sequence[str]) -> None:
-    """Tell a resumed agent, in its notes."""
-    there = workspace.read(NOTES) if NOTES in workspace.sizes() else b""
+def own_notes(home: Home, work: Work) -> list[str]:
+    """Return the names of notes that are the agent's: the user's folder had none of that name."""
+    handed = read_snapshot(home.blobs, work.handed)
+    return [name for name in (NOTES, *OWN) if name not in handed]
+
+
+def _tell(workspace: Workspace, to: int, changed: Sequence[str], notes: Sequence[str]) -> None:
+    """Tell a resumed agent, in notes of its own; where it has none, it is not told."""
+    if not notes:
+        return
+    there = workspace.read(notes[0]) if notes[0] in workspace.sizes() else b""
     named = ", ".join(changed[:_TOLD]) + (", and more" if len(changed) > _TOLD else "")
     line = f"The user took the workspace back to what it was after step {to}. Changed: {named}\n"
-    workspace.write(NOTES, there + line.encode())
+    workspace.write(notes[0], there + line.encode())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,8 +14,9 @@ from earnest.core.errors import UsageError
 from earnest.core.events import EventLog
 from earnest.core.home import Home
 from earnest.core.protocols import Progress
-from earnest.core.quoted import unseen, written_out
 from earnest.recipes.answer import Answer
+from earnest.recipes.asking import forget_typed
+from earnest.recipes.svg import seen
 from earnest.recipes.work import (
     Change,
     accepted,
@@ -30,20 +32,13 @@ _MOST_SHOWN: Final = 2**20
 _TOLD: Final = 20
 
 
-def visible(text: str) -> str:
-    """Return text of several lines as a terminal may show it: what does not show is written out."""
-    return "".join(
-        written_out(char) if char not in "\n\t" and unseen(char) else char for char in text
-    )
-
-
 def _text(home: Home, blob: str) -> list[str] | None:
     """Return a file's lines; None where it is no text, or too long to compare."""
     data = home.blobs.get(blob) if blob else b""
     if b"\0" in data or len(data) > _MOST_SHOWN:
         return None
-    try:
-        return data.decode().splitlines(keepends=True)
+    try:  # other signs that end a line somewhere are part of one here, as in git and patch
+        return list(io.StringIO(data.decode(), newline="\n"))
     except UnicodeDecodeError:
         return None
 
@@ -61,6 +56,8 @@ def unified(home: Home, one: Change) -> tuple[str, int, int]:
         line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
         for line in difflib.unified_diff(before, after, *names)
     ]
+    if not lines:
+        return f"--- {names[0]}\n+++ {names[1]}\nan empty file\n", 0, 0
     added = sum(line.startswith("+") for line in lines[2:])
     return "".join(lines), added, sum(line.startswith("-") for line in lines[2:])
 
@@ -85,7 +82,7 @@ def _diff(options: argparse.Namespace, home: Home) -> Answer:
         "diff": text,
         "left_out": dict(work.left_out or {}),
     }
-    return 0, document, visible(text).rstrip("\n") or "no file differs"
+    return 0, document, seen(text).rstrip("\n") or "no file differs"
 
 
 def _chosen(found: list[Change], only: Sequence[str]) -> list[Change]:
@@ -105,11 +102,16 @@ def _chosen(found: list[Change], only: Sequence[str]) -> list[Change]:
 
 def _agreed(text: str, folder: str, count: int, say: Progress) -> bool:
     """Show a diff, and ask. Raises `UsageError` where no one can be asked."""
-    say(visible(text).rstrip("\n"))
+    say(seen(text).rstrip("\n"))
     if not sys.stdin.isatty():
         raise UsageError("no one is there to agree to it", mend="look at it, then: --yes")
-    say(f"write {count} files into {folder}? [y/N]")
+    say(f"write {count} {_files(count)} into {folder}? [y/N]")
+    forget_typed(sys.stdin)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _files(count: int) -> str:
+    return "file" if count == 1 else "files"
 
 
 def _accept(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
@@ -125,7 +127,7 @@ def _accept(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
         document = {"version": 1, "run": run, "folder": work.folder, "files": rows}
         document |= {"refused": conflicts(folder, found), "written": []}
         if document["refused"]:
-            lines = [f"  {visible(name)}: {why}" for name, why in document["refused"].items()]
+            lines = [f"  {seen(name)}: {why}" for name, why in document["refused"].items()]
             words = ["nothing was written:", *lines[:_TOLD], "the others alone: --only PATH …"]
             return 1, document, "\n".join(words)
         if not found:
@@ -139,8 +141,8 @@ def _accept(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
             base |= {one.name: one.after} if one.after else {}
         accepted(home, run, work, base)
         log.append("accept", {"folder": work.folder, "files": [one.name for one in found]})
-    lines = [f"  {one.how:<8} {visible(one.name)}" for one in found]
-    return 0, document, "\n".join([f"{work.folder}: {len(found)} files", *lines])
+    lines = [f"  {one.how:<8} {seen(one.name)}" for one in found]
+    return 0, document, "\n".join([f"{work.folder}: {len(found)} {_files(len(found))}", *lines])
 
 
 def work(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
@@ -151,6 +153,6 @@ def work(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     if options.what == "accept":
         return _accept(options, home, say)
     document = undo(home, options.run, options.to)
-    files = "\n".join(f"  {visible(name)}" for name in document["files"])
+    files = "\n".join(f"  {seen(name)}" for name in document["files"])
     words = f"as it was after step {document['to']}; {len(document['files'])} files changed"
     return 0, document, f"{words}\n{files}".rstrip()

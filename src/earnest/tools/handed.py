@@ -3,8 +3,9 @@
 What stays out of the copy can't come back from it either (`barred`): a run that makes a
 `.git/hooks` or a `.env` makes it in its own workspace only.
 
-Not covered: a secret under a name that does not say so, and in no private key's form; of a run's
-table, a copy with fewer columns, or in a notation that `rows_of` does not read.
+Not covered: a secret under a name that does not say so, and in no private key's form; of a
+table, a copy with fewer columns, or in a notation that `rows_of` does not read; a packed copy of
+one that is not the run's own.
 """
 
 from __future__ import annotations
@@ -114,12 +115,12 @@ def rows_of(data: bytes, suffix: str) -> Iterator[str]:
             yield _row(cells)
 
 
-def _holds_rows(name: str, data: bytes, rows: Collection[str]) -> bool:
+def _holds_rows(name: str, data: bytes, rows: Collection[str], packed: bool) -> bool:
+    suffix = PurePosixPath(name).suffix.lower()
+    if packed and _PACKED.fullmatch(suffix):
+        return True
     if not rows:
         return False
-    suffix = PurePosixPath(name).suffix.lower()
-    if _PACKED.fullmatch(suffix):
-        return True
     shared = set()
     for row in rows_of(data, suffix):
         if row in rows:
@@ -197,11 +198,11 @@ def _read(leaf: str, held: int) -> bytes:
         return file.read(MOST_BYTES + 1)
 
 
-def hand_in(folder: Path, rows: Collection[str] = ()) -> Handed:
+def hand_in(folder: Path, rows: Collection[str] = (), *, packed: bool = False) -> Handed:
     """Read what comes in of a folder. Its links are not followed; nothing in it is run.
 
-    `rows` (`rows_of`): those of the run's tables; a file that holds three of them stays out, and
-    so does, where there are any, what is packed and may hold them.
+    `rows` (`rows_of`): those of tables; a file that holds three of them stays out, and with
+    `packed` all that is packed and may hold them.
     Raises `UsageError` where it is no folder, or too much; `LackError`.
     """
     if not folder.is_dir():
@@ -221,8 +222,8 @@ def hand_in(folder: Path, rows: Collection[str] = ()) -> Handed:
         data = _read(PurePosixPath(name).name, held)
         if _PRIVATE.search(data):
             handed.left_out[name] = "it holds a private key"
-        elif _holds_rows(name, data, rows):
-            handed.left_out[name] = "it holds, or may hold, rows of the run's tables"
+        elif _holds_rows(name, data, rows, packed):
+            handed.left_out[name] = "it holds, or may hold, rows of a registered table"
         else:
             handed.files[name] = data
     return handed
