@@ -38,7 +38,7 @@ def _run(options: argparse.Namespace, home: Home, view: View) -> Answer:
     from earnest.recipes import apart, research
     from earnest.recipes.known import KNEW, informed
     from earnest.recipes.model_budget import held
-    from earnest.recipes.outfit import configured
+    from earnest.recipes.outfit import configured, finders
 
     if not options.data and not options.bundled and not options.work:
         raise UsageError(
@@ -46,6 +46,7 @@ def _run(options: argparse.Namespace, home: Home, view: View) -> Answer:
         )
     say = view.say
     model = furnish(open_model(options.model), home)
+    finders(home, options.web, _absolute(options.embeddings))
     if options.closed_book:
         open_model(options.closed_book)
     budget = held(model, _budget(options), say)
@@ -63,10 +64,26 @@ def _run(options: argparse.Namespace, home: Home, view: View) -> Answer:
     say(f"run {name} (if interrupted: earnest resume {name})")
     hosts, knows = tuple(options.allow), options.closed_book
     mcp = str(options.mcp.absolute()) if options.mcp else ""
-    how = research.Begun(options.model, budget, options.sandbox, hosts, knows, options.policy, mcp)
+    how = research.Begun(
+        options.model,
+        budget,
+        options.sandbox,
+        hosts,
+        knows,
+        options.policy,
+        mcp,
+        web=options.web,
+        embeddings=_absolute(options.embeddings),
+    )
     configured(home, how.mcp)
     research.begin(home, name, task, how)
     return _researched(home, name, task, model, how, view)
+
+
+def _absolute(embeddings: str) -> str:
+    """Return what names an embedding model from whatever folder a run is resumed in."""
+    kind, colon, folder = embeddings.partition(":")
+    return f"hf:{Path(folder).absolute()}" if colon and kind == "hf" else embeddings
 
 
 def _budget(options: argparse.Namespace) -> Budget:
@@ -106,9 +123,10 @@ def _researched(home: Home, run: str, task: Task, model: Model, how: Begun, view
     """Do a run, or what is left of it, in the sandbox it was begun with."""
     from earnest.models.choose import furnish, open_model
     from earnest.recipes import research
-    from earnest.recipes.outfit import configured
+    from earnest.recipes.outfit import configured, finders
     from earnest.sandbox.choose import open_sandbox
 
+    web, embedder = finders(home, how.web, how.embeddings)
     knows = furnish(open_model(how.knows), home) if how.knows else None
     with contextlib.closing(open_sandbox(home.images, prefer=how.sandbox)) as sandbox:
         if warning := getattr(sandbox, "gives_up", ""):
@@ -129,6 +147,8 @@ def _researched(home: Home, run: str, task: Task, model: Model, how: Begun, view
             policy=how.policy,
             ask=view.ask,
             servers=configured(home, how.mcp),
+            web=web,
+            embedder=embedder,
         )
     return _told(home, task, outcome)
 
