@@ -117,6 +117,7 @@ def test_what_was_too_little_is_confirmed_on_more_rows(home, first, capsys, tmp_
         assert made.evidence.results["rho"] != finding.evidence.results["rho"]
 
 
+@pytest.mark.slow
 def test_a_crash_in_between_costs_nothing(home, first, capsys, tmp_path, monkeypatch):
     finding, _ = first(table(tmp_path, "first", 0.6, 41, rows=60), LITTLE)
     second, before = table(tmp_path, "second", 2.0, 3), paid(home)
@@ -133,6 +134,7 @@ def test_a_crash_in_between_costs_nothing(home, first, capsys, tmp_path, monkeyp
         ]
 
 
+@pytest.mark.slow
 def test_rows_that_were_looked_at_are_not_tested_again(home, first, capsys, tmp_path):
     path = table(tmp_path, "first", 0.6, 29, rows=60)
     finding, _ = first(path, LITTLE)
@@ -146,6 +148,7 @@ def test_rows_that_were_looked_at_are_not_tested_again(home, first, capsys, tmp_
     assert paid(home) == before + 1
 
 
+@pytest.mark.slow
 def test_two_tests_that_contradict_leave_both_open(home, first, capsys, tmp_path):
     path = table(tmp_path, "first", 0.4, 1, rows=1500)
     finding, word = first(path, claim("rho > 0.2", threshold=0.6))

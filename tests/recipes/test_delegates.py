@@ -144,6 +144,17 @@ def test_a_sub_agent_has_the_limits_that_it_was_given(home, sandbox):
     assert len(model.asked) == 5
 
 
+def test_what_a_sub_agents_programs_use_is_held_by_its_purse_and_the_runs(home, sandbox):
+    cells = [use("python", {"code": "1"}, id=f"p{number}") for number in range(3)]
+    model = Two([send(), say("Done.")], {SUB_QUESTION: [*cells, say("So.")]})
+    do(home, sandbox, model, budget=Budget(processes=2))
+    used = [
+        [e.payload["used"]["processes"] for e in events(home, *where) if "used" in e.payload][-1]
+        for where in ((), ("sub", "1"))
+    ]
+    assert 0 < used[0] == used[1] <= 2
+
+
 class Spends:
     repeatable = False
     spec = ToolSpec(name="buy", description="Buys.", parameters={"type": "object"})

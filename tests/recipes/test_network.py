@@ -103,8 +103,9 @@ def test_code_only_reads_at_hosts_and_each_asker_is_recorded(home, sandbox, tmp_
         ]
         budget = Budget(network_calls=3)
         host = url.removeprefix("http://")
-        quiet = {"sandbox": sandbox, "progress": lambda _: None, "hosts": [host], "budget": budget}
-        assert explore(home, "r", task, ScriptedModel(turns), **quiet).status == "done"
+        how = {"sandbox": sandbox, "progress": lambda _: None, "hosts": [host], "budget": budget}
+        yes = {"policy": "ask", "ask": lambda _: True}  # a POST is for a person to allow
+        assert explore(home, "r", task, ScriptedModel(turns), **how, **yes).status == "done"
         server.shutdown()
     assert asked == ["GET /python", "GET /shell", "POST /http"]
     data = (home.runs / "r" / RECORDING).read_bytes()

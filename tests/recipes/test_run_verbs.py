@@ -5,10 +5,8 @@ import pytest
 from earnest.cli import main
 from earnest.core.budget import Budget
 from earnest.core.canon import canonical, parse
-from earnest.core.errors import UsageError
-from earnest.models.scripted import ScriptedModel, say
 from earnest.recipes.research import Begun, begin, begun, make_task
-from earnest.recipes.run_verbs import _budget, _priced
+from earnest.recipes.run_verbs import _budget
 
 
 def test_what_a_run_may_do_and_use_is_kept_for_its_resumption(home):
@@ -43,20 +41,3 @@ def test_a_limit_that_is_none_is_wrong_usage(option, capsys):
         main(["run", "?", "--data", "x.csv", *option])
     assert caught.value.code == 2
     assert option[0] in capsys.readouterr().err
-
-
-class Unpriced(ScriptedModel):
-    priced = False
-
-
-def test_an_unknown_price_is_said_and_money_can_t_be_capped():
-    said: list[str] = []
-    model = Unpriced([say("x")], name="mystery")
-    _priced(argparse.Namespace(dollars=None, tokens=None), model, said.append)
-    assert "mystery: its price is not known" in said[0]
-    assert "--tokens" in said[0]
-    with pytest.raises(UsageError, match="can't be held") as caught:
-        _priced(argparse.Namespace(dollars=1.0, tokens=None), model, said.append)
-    assert "--tokens" in caught.value.mend
-    _priced(argparse.Namespace(dollars=1.0, tokens=None), ScriptedModel([]), said.append)
-    assert len(said) == 1

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.homes import images
 
 from earnest.cli import main
 from earnest.core.events import read_events
@@ -76,12 +77,6 @@ def _workers():
 
 
 @pytest.fixture
-def images(sandbox, tmp_path_factory):
-    """Where packages for jails lie already."""
-    return next(iter(tmp_path_factory.getbasetemp().glob("images*")))
-
-
-@pytest.fixture
 def deaf():
     """A server on loopback that takes a request and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -89,14 +84,14 @@ def deaf():
 
 
 @pytest.fixture
-def begin(home, images, deaf, tmp_path):
+def begin(home, sandbox, deaf, tmp_path):
     (tmp_path / "program.py").write_text(PROGRAM)
     rows = ["x,y,z", *(f"{n % 17},{n % 17 + n % 3},{n % 5}" for n in range(400))]
     (tmp_path / "t.csv").write_text("\n".join(rows))
     begun = []
 
     def started(phase, **more):
-        words = [home.root, phase, deaf.getsockname()[1], tmp_path / "t.csv", images]
+        words = [home.root, phase, deaf.getsockname()[1], tmp_path / "t.csv", images()]
         environment = {**os.environ, "OPENAI_API_KEY": "none"}
         begun.append(
             subprocess.Popen(

@@ -17,6 +17,7 @@ def report(image):
     return bench_sandbox(image.parent.parent, seconds=0.5)
 
 
+@pytest.mark.slow
 def test_the_report_has_the_contracts_form(report):
     assert set(report) == {"name", "machine", "rows", "ratios", "goals"}
     assert report["name"] == "sandbox"
@@ -30,6 +31,7 @@ def test_the_report_has_the_contracts_form(report):
     assert json.loads(json.dumps(report)) == report
 
 
+@pytest.mark.slow
 def test_every_way_and_program_is_there_once(report):
     names = [row["what"] for row in report["rows"]]
     assert len(names) == len(set(names)) == 3 * (4 * 4 + 1)
@@ -39,6 +41,7 @@ def test_every_way_and_program_is_there_once(report):
                 assert f"{way}, {program}, {what}" in names
 
 
+@pytest.mark.slow
 def test_the_figures_are_in_a_sound_relation(report):
     value = {row["what"]: row["value"] for row in report["rows"]}
     for what in ("bare python", "bwrap cold", "warm pool", "fork + exit limit"):
@@ -51,6 +54,7 @@ def test_the_figures_are_in_a_sound_relation(report):
     assert report["ratios"]["warm_over_bwrap_cold_trivial"] == pytest.approx(warm / cold, rel=0.05)
 
 
+@pytest.mark.slow
 def test_goals_are_judged(report):
     for name, goal in report["goals"].items():
         assert goal["at_least"] == GOALS[name]
@@ -61,6 +65,7 @@ def test_goals_are_judged(report):
     assert all(goal["met"] for goal in found.values())
 
 
+@pytest.mark.slow
 def test_the_table_names_all(report):
     text = table(report)
     assert len(text.splitlines()) == 1 + 17 + 3

@@ -242,10 +242,10 @@ def _read_by(
     """Let a model read a typed claim in each conclusion; those it fails at stay as they were."""
     from earnest.capture.propose import proposed
     from earnest.core.errors import ModelError
-    from earnest.models.choose import open_model
+    from earnest.models.choose import furnish, open_model
     from earnest.tasks.registry import Registry
 
-    model, tables = open_model(spec), Registry(home).list()
+    model, tables = furnish(open_model(spec), home), Registry(home).list()
     if model.speaks is None:
         raise UsageError(f"{spec} is no language model", mend="name one: --model openai:NAME")
     read = []

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.pool import Pool
 from typing import Any, Final, TypeVar
 
 from earnest.core.errors import UsageError
@@ -22,8 +24,22 @@ _MOST: Final = 1000
 
 
 def _quiet() -> None:
-    """Leave Ctrl-C to the parent."""
+    """Leave Ctrl-C to the parent: it is held back from before a process is made."""
+    signal.set_wakeup_fd(-1)  # the parent's (core/running.py)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+@contextlib.contextmanager
+def _workers(count: int) -> Iterator[Pool]:
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        made = multiprocessing.get_context("fork").Pool(count, _quiet)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    with made as pool:
+        yield pool
 
 
 def spread(
@@ -37,7 +53,7 @@ def spread(
         return
     workers = min(len(os.sched_getaffinity(0)), len(todo))
     every = max(1, len(todo) // 20)
-    with multiprocessing.get_context("fork").Pool(workers, _quiet) as pool:
+    with _workers(workers) as pool:
         for done, result in enumerate(pool.imap(work, todo), 1):
             if done % every == 0 or done == len(todo):
                 say(f"{what}: {done} of {len(todo)}")

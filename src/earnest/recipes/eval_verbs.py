@@ -13,11 +13,11 @@ from earnest.core.protocols import Model, Progress, Sandbox
 from earnest.recipes.answer import Answer
 
 
-def _model(spec: str) -> Model:
+def _model(spec: str, home: Home) -> Model:
     from earnest.evals.uplift_players import PLAYERS
-    from earnest.models.choose import open_model
+    from earnest.models.choose import furnish, open_model
 
-    return PLAYERS[spec]() if spec in PLAYERS else open_model(spec)
+    return PLAYERS[spec]() if spec in PLAYERS else furnish(open_model(spec), home)
 
 
 def eval(options: argparse.Namespace, home: Home, say: Progress) -> Answer:  # noqa: A001
@@ -35,7 +35,7 @@ def eval(options: argparse.Namespace, home: Home, say: Progress) -> Answer:  # n
             f"no family {strange[0]!r}" if strange else "there is nothing to do in no tasks",
             mend=f"choose from {','.join(FAMILIES)}" if strange else "--tasks 10",
         )
-    model = _model(options.model)
+    model = _model(options.model, home)
     asked = Asked(families, options.tasks, options.seed, dollars=options.dollars)
     say(f"{2 * len(families) * options.tasks} runs; if interrupted, type the same command again")
     with contextlib.ExitStack() as stack:

@@ -83,8 +83,9 @@ def equipped(
     """
     with contextlib.ExitStack() as held:
 
-        def made(log: EventLog, purse: Purse) -> list[Tool]:  # noqa: ARG001 - for tools that count
-            return make(cells=logged_calls(log.events, "python"))
+        def made(log: EventLog, purse: Purse) -> list[Tool]:
+            cells = logged_calls(log.events, "python")
+            return make(cells=cells, purse=purse, past=log.events)
 
         own = made(log, terms.purse)
         held.callback(close_tools, own)
