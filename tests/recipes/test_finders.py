@@ -5,7 +5,9 @@ import json
 import threading
 
 import pytest
+from tests.embedding import ByMeans
 
+from earnest.cli import main
 from earnest.core.budget import Budget
 from earnest.core.errors import LackError, UsageError
 from earnest.core.events import read_events
@@ -15,6 +17,7 @@ from earnest.recipes.outfit import finders
 from earnest.recipes.research import Begun, begin, begun, explore, make_task
 from earnest.recipes.run_verbs import _absolute
 from earnest.tasks.registry import Registry
+from earnest.tools.meaning import CACHE
 
 KEY = "sk-planted-77aa01"  # a key of no service
 
@@ -105,3 +108,42 @@ def test_what_a_run_finds_with_is_kept_and_checked_before_it_begins(
     assert _absolute("hf:m") == f"hf:{tmp_path / 'm'}"
     assert _absolute("http://h/v1#m") == "http://h/v1#m"
     assert _absolute("") == ""
+
+
+def test_a_run_finds_by_meaning_and_its_sub_agents_make_no_vector_twice(home, sandbox, tmp_path):
+    task, model = a_task(home, tmp_path), ByMeans()
+    write = use("write", {"path": "a.md", "content": "The boat left in a downpour.\n"})
+    ask = use("search", {"query": "ship, rain", "where": "files"})
+    errand = use("delegate", {"question": "And there?"})
+    turns = [write, ask, errand, say("over")]
+    run = explore(home, "r", task, ScriptedModel(turns), sandbox, lambda _: None, embedder=model)
+    assert run.status == "done"
+    found = "a.md:1, by meaning: The boat left in a downpour."
+    assert found in results(home, "r")[1].split("\n")
+    assert found in results(home, "r", "sub/1")[1].split("\n")
+    assert len(model.asked) == len(set(model.asked)) > 1
+    assert (home.runs / "r" / CACHE).exists()
+    turns[1:] = [ask, say("over")]
+    explore(home, "s", task, ScriptedModel(turns), sandbox, lambda _: None)
+    assert "by meaning" not in results(home, "s")[1]
+    assert not (home.runs / "s" / CACHE).exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "status", "words"),
+    [
+        (["--web", "brave"], 3, "export BRAVE_API_KEY="),
+        (["--web", "searxng"], 2, "give it a url"),
+        (["--embeddings", "hf:nowhere"], 2, "no checkpoint"),
+    ],
+)
+def test_a_run_that_lacks_what_it_finds_with_does_not_begin(
+    home, tmp_path, monkeypatch, capsys, option, status, words
+):
+    monkeypatch.delenv("BRAVE_API_KEY", raising=False)
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
+    data = str(tmp_path / "t.csv")
+    assert main(["run", "?", "--home", str(home.root), "--data", data, *option]) == status
+    assert words in capsys.readouterr().err
+    assert not list(home.runs.glob("*"))
+    assert not list(home.sealed.glob("*"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -166,6 +167,28 @@ def test_pages_are_parts_of_an_answer_or_asked_for(
         assert search is not None
         assert search.call({"query": "x", "page": 2}).content.startswith("results 11 to 12")
     assert server.seen[-1][1] == "/find?q=x&p=2"
+
+
+def test_a_service_may_be_asked_by_post_and_answer_packed(
+    tool: WebSearch, server: Server, home: Home, tmp_path: Path
+) -> None:
+    rows = [{"title": "t", "url": "https://a.example/", "content": "c"}] * 20
+    body = gzip.compress(json.dumps({"results": rows}).encode())
+    server.gives = lambda *_: (200, {"Content-Encoding": "gzip"}, body)
+    key = {"Authorization": "Bearer ${FIND_KEY}"}
+    like = provider(
+        server, tmp_path, preset="tavily", url=f"http://{server.at}/search", headers=key,
+        results="/results", snippet="/content",
+    )  # fmt: skip
+    with network(home, "s", [], None, like) as (_, search):
+        assert search is not None
+        said = search.call({"query": 'a "b" {page}'}).content.split("\n")
+    assert said[-3:] == ["   https://a.example/", "   c", "[for more: page=2]"]
+    [(method, path, headers, sent)] = server.seen
+    assert (method, path, headers["Authorization"]) == ("POST", "/search", f"Bearer {KEY}")
+    assert headers["Content-Type"] == "application/json"
+    assert json.loads(sent) == {"query": 'a "b" {page}', "max_results": 20}
+    assert list(written(home)) == []
 
 
 def test_what_was_asked_replays_without_the_service(

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from openai import OpenAI
 
 _LONGEST: Final = 512
-_TIMEOUT_S: Final = 20.0
+_TIMEOUT_S: Final = 10.0
 _MEAN, _FIRST = "pooling_mode_mean_tokens", "pooling_mode_cls_token"
 
 
@@ -167,7 +167,7 @@ class ServedEmbedder:
                 "a served embedding model needs OpenAI's SDK", mend="pip install 'earnest[openai]'"
             ) from error
         key = os.environ.get("OPENAI_API_KEY", "") or "none"
-        return OpenAI(api_key=key, base_url=self.url, timeout=self.timeout_s, max_retries=1)
+        return OpenAI(api_key=key, base_url=self.url, timeout=self.timeout_s, max_retries=0)
 
     def embed(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
         """Return a vector for each text. Raises `ModelError` where the server doesn't."""

@@ -1,9 +1,10 @@
 """Search by meaning beside search by words: vectors of an index's pieces, and both rankings fused.
 
-Each search makes vectors of at most `PER_CALL` pieces that have none, for at most `_WITHIN_S`: of
-those that are best by words, then of the newest. So what can be found by meaning grows with each
-search, and how far it is is told. Vectors are kept by the hash of their text in the run's folder,
-so that a resumed run, and a sub-agent, makes none twice. Where the model fails, words remain.
+Each search makes vectors of at most `PER_CALL` pieces that have none, and begins none after
+`_WITHIN_S`: of those that are best by words, then of the newest. So what can be found by meaning
+grows with each search, and how far it is is told. Vectors are kept by the hash of their text in the
+run's folder, so that a resumed run, and a sub-agent, makes none twice. Where the model fails, words
+remain.
 
 The rankings are fused by reciprocal rank, k = 60 (Cormack, Clarke and Büttcher, SIGIR 2009).
 
@@ -63,6 +64,7 @@ class Vectors:
         db = sqlite3.connect(self.path, check_same_thread=False, timeout=5.0)
         try:
             with db:
+                db.execute("PRAGMA synchronous = OFF")  # what a crash breaks is made anew
                 db.executescript(_SCHEMA)
                 names = [name for (name,) in db.execute("SELECT name FROM model")]
                 if names != [self.embedder.name]:

@@ -30,6 +30,7 @@ from earnest.core.quoted import unseen
 from earnest.sandbox.exchanges import LEFT_OUT, Answered, Asked
 from earnest.sandbox.proxy_rules import DeniedError
 from earnest.tools.arguments import Arguments, legible
+from earnest.tools.http import unpacked
 from earnest.tools.network import Ask
 from earnest.tools.web_providers import VARIABLE, Provider
 
@@ -80,7 +81,7 @@ class WebSearch:
         hidden = tuple(keys.values())
         if answered.status != 200:
             raise self._refused(answered, hidden)
-        rows = self._rows(scrubbed(answered.body, hidden))
+        rows = self._rows(scrubbed(unpacked(answered), hidden))
         start = 0 if self.provider.paged else (asked.page - 1) * _PAGE
         shown = rows[start : start + _PAGE]
         if not shown:
