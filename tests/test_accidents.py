@@ -99,7 +99,7 @@ class Played:
         model = ScriptedModel([*map(self.turn, range(len(deeds))), self.last])
         with (
             EventLog(folder / "run" / "events.jsonl") as log,
-            network(home, "run", [host], purse) as net,
+            network(home, "run", [host], purse) as (net, _),
         ):
             tools = research_tools(
                 Submitter(task, "run", author, "sealed"),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from earnest.cli_options import amount, common, count, table_options, whole
-from earnest.cli_work import WORK, mcp_option, work_option, work_options
+from earnest.cli_work import WORK, finding_options, mcp_option, work_option, work_options
 
 
 def _model_options(verb: argparse.ArgumentParser) -> None:
@@ -51,6 +51,7 @@ def _add_run(verbs: Any) -> None:
     )
     work_option(verb)
     mcp_option(verb)
+    finding_options(verb)
     _model_options(verb)
     verb.add_argument(
         "--sandbox",

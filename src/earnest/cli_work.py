@@ -33,6 +33,25 @@ def mcp_option(verb: argparse.ArgumentParser) -> None:
     )
 
 
+def finding_options(verb: argparse.ArgumentParser) -> None:
+    """Add `--web`, `--embeddings`."""
+    verb.add_argument(
+        "--web",
+        default="",
+        metavar="NAME",
+        help="let the agent search the web by a service: brave, tavily, or one described in "
+        "search.json of Earnest's own folder (default: none; docs/tools.md)",
+    )
+    verb.add_argument(
+        "--embeddings",
+        default="",
+        metavar="MODEL",
+        help="let `search` find by meaning as well: hf:FOLDER, a checkpoint for sentence "
+        "embeddings, or http://HOST:PORT/v1#NAME, a server compatible with OpenAI's (default: by "
+        "words alone)",
+    )
+
+
 def work_options(verb: argparse.ArgumentParser) -> None:
     """Add the options of `runs diff|undo|accept`."""
     verb.add_argument(

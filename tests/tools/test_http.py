@@ -103,7 +103,7 @@ def site(servers: list[Server]) -> Server:
 @pytest.fixture
 def tool(site: Server, home: Home, tmp_path: Path) -> Iterator[HttpTool]:
     purse = Purse(Budget(network_calls=20, bytes_written=1000))
-    with network(home, "r", [site.at, f"localhost:{site.server_port}"], purse) as net:
+    with network(home, "r", [site.at, f"localhost:{site.server_port}"], purse) as (net, _):
         assert net is not None
         yield HttpTool(net, Files(Workspace(tmp_path / "w", purse)))
 
@@ -196,7 +196,7 @@ def test_credentials_do_not_follow_to_another_host(
     servers: list[Server], home: Home, tmp_path: Path
 ) -> None:
     first, second = servers
-    with network(home, "r", [first.at, second.at]) as net:
+    with network(home, "r", [first.at, second.at]) as (net, _):
         assert net is not None
         tool = HttpTool(net, Files(Workspace(tmp_path / "w")))
         url = f"http://{first.at}/to?http://{second.at}/x"

@@ -59,6 +59,19 @@ class Model(Protocol):
         ...
 
 
+class Embedder(Protocol):
+    """Makes vectors of texts: what means the same lies close."""
+
+    @property
+    def name(self) -> str:
+        """Which model it is: vectors of two names are never compared."""
+        ...
+
+    def embed(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
+        """Return a vector for each text, all of one length. Raises `ModelError`, `LackError`."""
+        ...
+
+
 class Tool(Protocol):
     """Does one thing for a model. Raises `ToolError` where the call is wrong.
 

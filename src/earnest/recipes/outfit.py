@@ -12,7 +12,7 @@ from earnest.core.budget import Purse
 from earnest.core.errors import UsageError
 from earnest.core.events import Event, EventLog
 from earnest.core.home import Home
-from earnest.core.protocols import Model, Progress, Tool
+from earnest.core.protocols import Embedder, Model, Progress, Tool
 from earnest.core.records import Finding, Task
 from earnest.recipes.delegates import Delegates, closed, open_findings
 from earnest.recipes.delegates import Terms as Terms
@@ -21,8 +21,10 @@ from earnest.tools.delegate import DelegateTool
 from earnest.tools.kit import close_tools
 from earnest.tools.mcp_servers import Server, read_servers
 from earnest.tools.snapshots import Snapped
+from earnest.tools.web_providers import Provider, read_provider
 
 MCP: Final = "mcp.json"
+PROVIDERS: Final = "search.json"
 _SHARED: Final = "submit_finding"
 _NOT_HANDED_ON: Final = ("notes",)
 """Tools that a sub-agent has not: the run's notes are its agent's own."""
@@ -43,6 +45,24 @@ def configured(home: Home, file: str) -> list[Server]:
     found = {one.name: one for one in read_servers(home.root / MCP)}
     found |= {one.name: one for one in read_servers(Path(file))} if file else {}
     return list(found.values())
+
+
+def finders(home: Home, web: str, embeddings: str) -> tuple[Provider | None, Embedder | None]:
+    """Return the search provider and the embedding model that a run was begun with, if any.
+
+    Raises `UsageError` where one is not there, `LackError` where its key or package is missing, so
+    that no run begins without.
+    """
+    provider = read_provider(home.root / PROVIDERS, web) if web else None
+    if provider is not None:
+        provider.keys()
+    embedder = None
+    if embeddings:
+        from earnest.models.embed import open_embedder
+
+        embedder = open_embedder(embeddings)
+        embedder.ready()
+    return provider, embedder
 
 
 @contextlib.contextmanager

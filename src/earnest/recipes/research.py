@@ -22,7 +22,7 @@ from earnest.core.errors import UsageError
 from earnest.core.events import EventLog
 from earnest.core.home import Home, write_whole
 from earnest.core.messages import Usage
-from earnest.core.protocols import Model, Progress, Sandbox
+from earnest.core.protocols import Embedder, Model, Progress, Sandbox
 from earnest.core.records import Author, Exposure, Finding, TableRef, Task, Verdict
 from earnest.core.running import RUN_FILE, at_work
 from earnest.ledger.ledger import Ledger
@@ -37,7 +37,9 @@ from earnest.tasks.registry import Registry
 from earnest.tools.findings import Submitter
 from earnest.tools.kit import research_tools
 from earnest.tools.mcp_servers import Server
+from earnest.tools.meaning import kept_vectors
 from earnest.tools.notes import pinned
+from earnest.tools.web_providers import Provider
 from earnest.tools.workspace import Workspace
 from earnest.verify.evidence_batch import near_copies
 from earnest.verify.sameness import by_construction
@@ -118,12 +120,15 @@ def explore(
     ask: Ask = lambda _: False,
     stop: Callable[[], bool] = lambda: False,
     servers: Sequence[Server] = (),
+    web: Provider | None = None,
+    embedder: Embedder | None = None,
 ) -> RunResult:
     """Let an agent work on a task, or go on where a killed run was. Nothing is verified yet.
 
     `hosts`: what its code may reach. It is told what the ledger knows where the task was
     `informed` (`recipes/known.py`). `policy`: what it may do; `ask` asks a person. `servers`: the
-    MCP servers that it may use.
+    MCP servers that it may use. `web`: the search service that it may ask; `embedder`: what
+    `search` finds by meaning with.
     """
     folder = home.runs / run
     _hand_out(home, task, folder / "data")
@@ -133,7 +138,8 @@ def explore(
     with contextlib.ExitStack() as held:
         log = held.enter_context(EventLog(folder / "events.jsonl"))
         purse = Purse(budget or Budget(), logged_used(log.events))
-        net = held.enter_context(network(home, run, hosts, purse))
+        net, asks = held.enter_context(network(home, run, hosts, purse, web))
+        vectors = held.enter_context(kept_vectors(embedder, folder))
         make = partial(
             research_tools,
             Submitter(task, run, author, saw),
@@ -147,6 +153,8 @@ def explore(
             earlier_notes=earlier_notes(home, run, task),
             net=net,
             findings=knowledge(home, task),
+            web=asks,
+            vectors=vectors,
         )
         terms = Terms(purse, policy, ask, stop, servers)
         with equipped(home, run, task, model, log, make, terms, progress, known[0]) as tools:
@@ -222,6 +230,8 @@ def research(
     policy: Policy = "auto",
     ask: Ask = lambda _: False,
     servers: Sequence[Server] = (),
+    web: Provider | None = None,
+    embedder: Embedder | None = None,
 ) -> Outcome:
     """Explore, then verify. An interrupted run's findings stay open until it is resumed.
 
@@ -240,6 +250,8 @@ def research(
             policy=policy,
             ask=ask,
             servers=servers,
+            web=web,
+            embedder=embedder,
         )
         if result.status == "stopped":
             raise KeyboardInterrupt
@@ -258,7 +270,8 @@ class Begun:
     """What it takes to resume a run. `model` and `sandbox`: as written on the command line.
 
     `knows`: the model that is asked closed-book, where it is not the author. `policy`: what the
-    agent may do. `mcp`: a file of MCP servers.
+    agent may do. `mcp`: a file of MCP servers. `web`: a search provider's name; `embeddings`: an
+    embedding model, as on the command line.
     """
 
     model: str
@@ -268,6 +281,8 @@ class Begun:
     knows: str = ""
     policy: Policy = "auto"
     mcp: str = ""
+    web: str = ""
+    embeddings: str = ""
 
 
 def begin(home: Home, run: str, task: Task, with_: Begun) -> None:
@@ -288,4 +303,7 @@ def begun(home: Home, run: str) -> tuple[Task, Begun]:
     budget = Budget(**note["budget"])
     knows, policy = note.get("knows", ""), note.get("policy", "auto")
     sandbox, mcp = note.get("sandbox", "auto"), note.get("mcp", "")
-    return task, Begun(note["model"], budget, sandbox, hosts, knows, policy, mcp)
+    web, embeddings = note.get("web", ""), note.get("embeddings", "")
+    return task, Begun(
+        note["model"], budget, sandbox, hosts, knows, policy, mcp, web=web, embeddings=embeddings
+    )

@@ -38,7 +38,7 @@ def _run(options: argparse.Namespace, home: Home, view: View) -> Answer:
     from earnest.recipes import apart, research
     from earnest.recipes.known import KNEW, informed
     from earnest.recipes.model_budget import held
-    from earnest.recipes.outfit import configured
+    from earnest.recipes.outfit import configured, finders
 
     if not options.data and not options.bundled and not options.work:
         raise UsageError(
@@ -48,6 +48,7 @@ def _run(options: argparse.Namespace, home: Home, view: View) -> Answer:
     mcp = str(options.mcp.absolute()) if options.mcp else ""
     configured(home, mcp)
     model = furnish(open_model(options.model), home)
+    finders(home, options.web, _absolute(options.embeddings))
     if options.closed_book:
         open_model(options.closed_book)
     budget = held(model, _budget(options), say)
@@ -61,7 +62,17 @@ def _run(options: argparse.Namespace, home: Home, view: View) -> Answer:
         say(f"findings that it is told of: {len(task.metadata[KNEW].split())}")
     name = research.new_run()
     hosts, knows = tuple(options.allow), options.closed_book
-    how = research.Begun(options.model, budget, options.sandbox, hosts, knows, options.policy, mcp)
+    how = research.Begun(
+        options.model,
+        budget,
+        options.sandbox,
+        hosts,
+        knows,
+        options.policy,
+        mcp,
+        web=options.web,
+        embeddings=_absolute(options.embeddings),
+    )
     with _held(home, name):  # `stop` finds it from here on, before its name is told
         if options.work:
             _handed(home, name, options.work, refs, say)
@@ -80,6 +91,12 @@ def _held(home: Home, run: str) -> Iterator[None]:
             yield
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"earnest resume {run}") from None
+
+
+def _absolute(embeddings: str) -> str:
+    """Return what names an embedding model from whatever folder a run is resumed in."""
+    kind, colon, folder = embeddings.partition(":")
+    return f"hf:{Path(folder).absolute()}" if colon and kind == "hf" else embeddings
 
 
 def _budget(options: argparse.Namespace) -> Budget:
@@ -119,9 +136,10 @@ def _researched(home: Home, run: str, task: Task, model: Model, how: Begun, view
     """Do a run, or what is left of it, in the sandbox it was begun with."""
     from earnest.models.choose import furnish, open_model
     from earnest.recipes import research
-    from earnest.recipes.outfit import configured
+    from earnest.recipes.outfit import configured, finders
     from earnest.sandbox.choose import open_sandbox
 
+    web, embedder = finders(home, how.web, how.embeddings)
     knows = furnish(open_model(how.knows), home) if how.knows else None
     with contextlib.closing(open_sandbox(home.images, prefer=how.sandbox)) as sandbox:
         if warning := getattr(sandbox, "gives_up", ""):
@@ -142,6 +160,8 @@ def _researched(home: Home, run: str, task: Task, model: Model, how: Begun, view
             policy=how.policy,
             ask=view.ask,
             servers=configured(home, how.mcp),
+            web=web,
+            embedder=embedder,
         )
     return _told(home, task, outcome)
 

@@ -276,6 +276,6 @@ class _Trial:
             yield NotesTool(workspace)
         else:
             net = network(world.home, self.run, [world.server.host], self.purse)
-            reached = stack.enter_context(net)
+            reached, _ = stack.enter_context(net)
             if reached is not None:
                 yield HttpTool(reached, Files(workspace, self.data))

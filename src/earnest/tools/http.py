@@ -100,7 +100,7 @@ class HttpTool:
                 url = urljoin(url, there)
             except ValueError as error:
                 raise ToolError(f"{recorded_url(url)} leads to what is no URL") from error
-        body = _unpacked(answered)
+        body = unpacked(answered)
         said = [f"{answered.status} from {recorded_url(url)} at {at}, {len(body)} bytes"]
         said += [f"{key}: {value}" for key, value in answered.headers if key.lower() in _TOLD]
         if name:
@@ -150,7 +150,7 @@ def _header(headers: Headers, name: str) -> str:
     return next((value for key, value in headers if key.lower() == name), "")
 
 
-def _unpacked(answered: Answered) -> bytes:
+def unpacked(answered: Answered) -> bytes:
     """Return a body without its content coding. Raises `ToolError`."""
     coding = _header(answered.headers, "content-encoding").lower().strip()
     if coding in ("", "identity") or not answered.body:

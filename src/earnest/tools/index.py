@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,12 +36,16 @@ CREATE TABLE documents (
 
 @dataclass(frozen=True)
 class Hit:
-    """Where something was found: the kind and name of a document, a line of it, and its text."""
+    """Where something was found: the kind and name of a document, a line of it, and its text.
+
+    `last`: where no word of the query stands there, the last of the lines that were found whole.
+    """
 
     kind: str
     name: str
     line: int
     text: str
+    last: int = 0
 
 
 def _pieces(text: str) -> Iterator[tuple[int, str]]:
@@ -141,6 +145,55 @@ class Index:
             Hit(kind, name, *_best(line, text, terms)) for kind, name, line, text in rows
         ], count
 
+    def best(self, query: str, kinds: Iterable[str], most: int) -> list[int]:
+        """Return the numbers of the pieces that have words of a query, the best first."""
+        terms, wanted = asked_for(query), tuple(kinds)
+        if not terms:
+            return []
+        where = f"pieces MATCH ? AND kind IN ({', '.join('?' * len(wanted))})"
+        match = " OR ".join(f'"{term}"' for term in terms)
+        with self._lock:
+            rows = self._db.execute(
+                f"SELECT rowid FROM pieces WHERE {where} ORDER BY rank LIMIT ?",  # noqa: S608
+                (match, *wanted, most),
+            ).fetchall()
+        return [row for (row,) in rows]
+
+    def newest(self, kinds: Iterable[str] | None) -> Iterator[int]:
+        """Yield the numbers of all pieces, of the newest document first. None: of all kinds."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT kind, first, last FROM documents ORDER BY first DESC"
+            ).fetchall()
+        wanted = None if kinds is None else set(kinds)
+        for kind, first, last in rows:
+            if wanted is None or kind in wanted:
+                yield from range(first, last + 1)
+
+    def texts(self, pieces: Sequence[int]) -> dict[int, str]:
+        """Return the texts of pieces by their numbers, in this order; not of those that left."""
+        return {row: text for row, (_, _, _, text) in self._read(pieces).items()}
+
+    def shown(self, pieces: Sequence[int], query: str, by_words: Container[int]) -> list[Hit]:
+        """Return pieces as hits; of those that were not found by words the beginning is shown."""
+        terms = asked_for(query)
+        return [
+            Hit(kind, name, *_best(line, text, terms))
+            if row in by_words
+            else Hit(kind, name, line, _beginning(text), line + text.rstrip("\n").count("\n"))
+            for row, (kind, name, line, text) in self._read(pieces).items()
+        ]
+
+    def _read(self, pieces: Sequence[int]) -> dict[int, tuple[str, str, int, str]]:
+        marks = ", ".join("?" * len(pieces))
+        with self._lock:
+            rows = self._db.execute(
+                f"SELECT rowid, kind, name, line, text FROM pieces WHERE rowid IN ({marks})",  # noqa: S608
+                tuple(pieces),
+            ).fetchall()
+        found = {row: (kind, name, line, text) for row, kind, name, line, text in rows}
+        return {row: found[row] for row in pieces if row in found}
+
     def close(self) -> None:
         """Free the memory. It can't be used afterwards."""
         with self._lock:
@@ -154,6 +207,12 @@ def _score(line: str, terms: Sequence[str]) -> int:
         3 if f" {term} " in padded else f" {term[: max(3, len(term) - 3)]}" in padded
         for term in terms
     )
+
+
+def _beginning(text: str) -> str:
+    """Return the beginning of a piece in one line."""
+    words = " ".join(text[: 4 * _SHOWN].split())
+    return words if len(words) <= 2 * _SHOWN else f"{words[: 2 * _SHOWN]} …"
 
 
 def _best(first: int, text: str, terms: Sequence[str]) -> tuple[int, str]:

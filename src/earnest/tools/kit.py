@@ -18,12 +18,14 @@ from earnest.tools.find import GlobTool, GrepTool
 from earnest.tools.findings import SubmitFinding, Submitter
 from earnest.tools.http import HttpTool
 from earnest.tools.ledger import GetFinding, SearchFindings
+from earnest.tools.meaning import Meaning, Vectors
 from earnest.tools.network import Network
 from earnest.tools.notes import NotesTool
 from earnest.tools.pictures import picture
 from earnest.tools.python import PythonTool
 from earnest.tools.search import EarlierNotes, SearchTool
 from earnest.tools.shell import ShellTool
+from earnest.tools.web import WebSearch
 from earnest.tools.workspace import Workspace, no_limit
 
 
@@ -41,11 +43,14 @@ def research_tools(
     earlier_notes: EarlierNotes | None = None,
     net: Network | None = None,
     findings: Findings | None = None,
+    web: WebSearch | None = None,
+    vectors: Vectors | None = None,
 ) -> list[Tool]:
     """Return the tools of a run; `close_tools` ends what they hold.
 
     With `net` (where `python` and `shell` may reach; evidence never may) also `http`. With
-    `findings` (what the run may know of the ledger) also `search_findings`, `get_finding`.
+    `findings` (what the run may know of the ledger) also `search_findings`, `get_finding`. With
+    `web` that tool. With `vectors`, `search` finds by meaning as well.
 
     `data`: the folder that holds `<table>.csv`, the visible rows, for each table of the task.
     `workspace`: the run's own folder, made if need be. `purse`: what the run may use. `earlier`:
@@ -57,7 +62,7 @@ def research_tools(
     own = Workspace(workspace, spent)
     files, counted = Files(own, data), Counted(sandbox, spent)
     answers = of_run(files, net.recorded) if net else no_answers
-    reach: list[Tool] = [HttpTool(net, files)] if net else []
+    reach: list[Tool] = [*([HttpTool(net, files)] if net else []), *([web] if web else [])]
     known: list[Tool] = [SearchFindings(findings), GetFinding(findings)] if findings else []
     return [
         PythonTool(sandbox, own, data, blobs, cells, net=net),
@@ -67,7 +72,7 @@ def research_tools(
         EditTool(files),
         GlobTool(files),
         GrepTool(files, counted, data),
-        SearchTool(files, past, earlier_notes, findings),
+        SearchTool(files, past, earlier_notes, findings, Meaning(vectors) if vectors else None),
         NotesTool(own),
         SubmitFinding(submitter, counted, blobs, data, earlier, answers),
         *reach,

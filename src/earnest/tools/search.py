@@ -3,7 +3,9 @@
 The index is in memory and brought up to date with each call: only what changed is read again. Of
 the past every step is there, also those that the conversation has no more.
 
-Not covered: meaning (words are matched, not what they say); files that are no text; files of more
+Words are matched; where the run has an embedding model, meaning is too (`meaning.py`).
+
+Not covered: meaning without such a model, and in the ledger; files that are no text; files of more
 than 16 MiB, and what is beyond 64 MiB in all, which is told.
 """
 
@@ -23,6 +25,7 @@ from earnest.core.protocols import Findings
 from earnest.tools.arguments import Arguments, legible
 from earnest.tools.files import Files
 from earnest.tools.index import Hit, Index, asked_for
+from earnest.tools.meaning import Meaning
 
 EarlierNotes = Callable[[], Iterable[tuple[str, str]]]
 """Gives the notes of earlier runs: `RUN/FILE` and the text."""
@@ -105,7 +108,10 @@ class _Past:
 
 
 class SearchTool:
-    """Finds by words, best first (BM25). Changes nothing; safe for several threads."""
+    """Finds by words (BM25), and by meaning where it can, best first. Changes nothing.
+
+    Safe for several threads.
+    """
 
     repeatable: bool = True
     concurrent: bool = True
@@ -121,8 +127,13 @@ class SearchTool:
         past: Sequence[Event] = (),
         earlier_notes: EarlierNotes | None = None,
         findings: Findings | None = None,
+        meaning: Meaning | None = None,
     ) -> None:
         """`past`: the run's log, which may grow; `findings`: what it may know of the ledger."""
+        self._meaning = meaning
+        if meaning is not None:
+            told = self.spec.description.replace("by words:", "by words and by meaning:")
+            self.spec = self.spec.model_copy(update={"description": told})
         self.files, self.findings, self._notes = files, findings, earlier_notes
         self._past = _Past(past)
         self._lock = threading.Lock()
@@ -146,18 +157,29 @@ class SearchTool:
         said: list[str] = []
         if asked.where != "findings":
             kinds = _KINDS if asked.where == "all" else (asked.where,)
-            hits, count = self._up_to_date().search(asked.query, kinds, _PAGE, asked.offset)
-            said += [_line(hit) for hit in hits]
-            after = asked.offset + len(hits)
-            said += [f"[{count - after} more: offset={after}]"] if after < count else []
+            said += self._found(asked, kinds)
         if asked.where in ("all", "findings"):
             said += self._known(asked)
         said = said or [f"nothing has any of these words in {asked.where}"]
         return Observation(content=legible("\n".join([*said, *self._told(asked.where)])))
 
+    def _found(self, asked: _Search, kinds: Sequence[str]) -> list[str]:
+        """Return a page of hits, a line each, and what there is to tell of it."""
+        index, told = self._up_to_date(), ""
+        page = (asked.query, kinds, _PAGE, asked.offset)
+        if self._meaning is None:
+            hits, count = index.search(*page)
+        else:
+            hits, count, told = self._meaning.search(index, *page)
+        after = asked.offset + len(hits)
+        more = f"[{count - after} more: offset={after}]" if after < count else ""
+        return [*map(_line, hits), *filter(None, (more, told))]
+
     def close(self) -> None:
         """Free the index."""
         with self._lock:
+            if self._meaning is not None:
+                self._meaning.forget()
             if self._index is not None:
                 self._index.close()
             self._index, self._states = None, {}
@@ -238,4 +260,7 @@ class SearchTool:
 
 def _line(hit: Hit) -> str:
     source = f"earlier run {hit.name}" if hit.kind == "notes" else hit.name
+    if hit.last:
+        lines = f"{hit.line}-{hit.last}" if hit.last > hit.line else f"{hit.line}"
+        return f"{source}:{lines}, by meaning: {hit.text}"
     return f"{source}:{hit.line}: {hit.text}"
