@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from earnest.agent.replay import CHARACTERS_A_TOKEN, OPENING, State, size
+from earnest.agent.replay import CHARACTERS_A_TOKEN, MOST_A_TOKEN, OPENING, State, size
 from earnest.core.messages import Message, ToolCall
 from earnest.core.quoted import marked_lines, quoted
 
@@ -48,7 +48,8 @@ def room(state: State, answer: int) -> int:
 
 def full(state: State, besides: int, answer: int) -> bool:
     """Say whether the next prompt might not fit. `besides`: characters given along with it."""
-    return state.tokens(besides) > room(state, answer)
+    least = (state.words + besides) // MOST_A_TOKEN
+    return max(least, state.tokens(besides)) > room(state, answer)
 
 
 def to_summarise(state: State, besides: int, answer: int) -> int:

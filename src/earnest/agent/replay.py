@@ -30,7 +30,7 @@ from earnest.core.records import Finding
 CUT_OFF = "Your answer was cut off at its length limit. Go on, more briefly."
 OPENING: Final = 2  # messages that are never summarised: the rules, and the task
 CHARACTERS_A_TOKEN: Final = 3  # of text that is not counted yet; most texts have more, so are less
-_MOST_A_TOKEN: Final = 8  # so that no server can say a prompt away that hardly any tokenizer could
+MOST_A_TOKEN: Final = 8  # characters; hardly any tokenizer has more, whatever a server counts
 _MOST = 100_000  # characters of an observation; tools give less
 _LEAST = 400
 _SHARE: Final = 4  # what a turn's observations may take of the window: one part in so many
@@ -153,13 +153,10 @@ class State:
     def tokens(self, besides: int = 0) -> int:
         """Return about how many tokens the next prompt has: what was reported, else estimated.
 
-        What was reported is believed as far as it can be.
-
         `besides`: characters that are given along with the messages (the tools' descriptions).
         """
         rest = self.fresh if self.counted else self.characters + besides
-        told = self.counted + -(-rest // CHARACTERS_A_TOKEN)
-        return max(told, (self.words + besides) // _MOST_A_TOKEN)
+        return self.counted + -(-rest // CHARACTERS_A_TOKEN)
 
     def say(self, message: Message) -> None:
         """Add a message to those that the model is given."""
