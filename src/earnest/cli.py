@@ -154,7 +154,7 @@ def _add_bench(verbs: Any) -> None:
         "name",
         choices=(
             *("sandbox", "grader", "ledger", "verify", "honesty", "discoveries", "shared"),
-            *("search", "agent"),
+            *("search", "agent", "gate"),
         ),
     )
     verb.add_argument(
@@ -182,7 +182,8 @@ def _add_bench(verbs: Any) -> None:
         ("tables", 100, "tables a ledger"),
         ("composites", 200, "tables of noise with 100 composite claims each"),
         ("turns", 3, "agents of each kind that `shared` lets look at a table, in turn"),
-        ("seed", 0, "seed of `discoveries` and `shared`"),
+        ("series", 200, "simulated series of `gate`, of 12 generations"),
+        ("seed", 0, "seed of `discoveries`, `shared` and `gate`"),
     ):
         told = f"{what} (default: {default})"
         verb.add_argument(f"--{name}", type=int, default=default, metavar="N", help=told)

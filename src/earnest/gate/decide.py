@@ -1,7 +1,6 @@
-"""The decision: every clause must hold (intersection-union, so no correction across clauses).
+"""The decision on what is known: every clause must hold (intersection-union, no correction).
 
-Not covered here: integrity on cheat families and accidents (DESIGN.md, section 7), which need
-suites that do not exist yet.
+Not covered here: what a generation does (cheat families, attempts, accidents): `gate.generation`.
 """
 
 from __future__ import annotations

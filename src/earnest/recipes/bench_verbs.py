@@ -78,6 +78,12 @@ def _agent(options: argparse.Namespace, home: Home, say: Progress) -> dict[str, 
     return bench_agent(progress=say)
 
 
+def _gate(options: argparse.Namespace, home: Home, say: Progress) -> dict[str, Any]:  # noqa: ARG001
+    from earnest.recipes.gate_bench import bench as bench_gate
+
+    return bench_gate(series=options.series, seed=options.seed, progress=say)
+
+
 BENCHES: Final[Mapping[str, Bench]] = {
     "sandbox": _sandbox,
     "grader": _grader,
@@ -88,6 +94,7 @@ BENCHES: Final[Mapping[str, Bench]] = {
     "shared": _shared,
     "search": _search,
     "agent": _agent,
+    "gate": _gate,
 }
 
 
@@ -102,6 +109,10 @@ def bench(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
         from earnest.recipes.shared_figures import table as shared_table
 
         return 0, report, shared_table(report)
+    if options.name == "gate":
+        from earnest.recipes.gate_figures import table as gate_table
+
+        return 0, report, gate_table(report)
     lines = [f"{row['what']:<50} {row['value']:>12.4g} {row['unit']}" for row in report["rows"]]
     lines += [f"{name:<50} {value:>12.4g}" for name, value in report["ratios"].items()]
     goals = report.get("goals", {})
