@@ -250,7 +250,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         home = Home(options.home.absolute() if options.home else default_home())
         status, document, words = _act(options, home, process=arguments is None)
     except KeyboardInterrupt as interrupt:
-        say(f"earnest: interrupted; to go on: {interrupt or 'type the same command again'}")
+        say(f"earnest: interrupted; to go on: {str(interrupt) or 'type the same command again'}")
         return _INTERRUPTED
     except EarnestError as error:
         say(f"earnest: {error}")

@@ -41,3 +41,12 @@ def test_a_limit_that_is_none_is_wrong_usage(option, capsys):
         main(["run", "?", "--data", "x.csv", *option])
     assert caught.value.code == 2
     assert option[0] in capsys.readouterr().err
+
+
+def test_an_interrupt_that_names_no_run_says_to_type_it_again(home, capsys, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("earnest.recipes.verbs.doctor", interrupted)
+    assert main(["doctor", "--home", str(home.root)]) == 130
+    assert "to go on: type the same command again" in capsys.readouterr().err
