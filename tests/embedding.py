@@ -70,6 +70,8 @@ def checkpoint(folder: Path) -> Path:
         for table in model.embeddings.children():
             if isinstance(table, torch.nn.Embedding):
                 table.weight.zero_()
+        # A meaning of its own, so that padding which counts is seen.
+        model.embeddings.word_embeddings.weight[0, _SIZE - 1] = 1.0
         for number, word in enumerate(words):
             if word in MEANS:
                 model.embeddings.word_embeddings.weight[number, MEANS[word]] = 1.0

@@ -96,6 +96,17 @@ def test_a_vector_is_made_once_and_only_for_what_is_new(
     other.close()
 
 
+def test_vectors_of_what_is_gone_are_not_held(files: Files, vectors: Vectors) -> None:
+    by_meaning = Meaning(vectors)
+    tool = SearchTool(files, meaning=by_meaning)
+    for n in range(5):
+        files.workspace.write("a.md", f"boat {n}\n".encode())
+        tool.call({"query": "ship"})
+    assert len(by_meaning._rows) == 3
+    tool.close()
+    assert not by_meaning._rows
+
+
 def test_another_model_s_vectors_and_a_broken_file_are_not_used(
     files: Files, find: Find, tmp_path: Path
 ) -> None:
