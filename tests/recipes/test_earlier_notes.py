@@ -3,7 +3,7 @@
 from tests.homes import home_at
 
 from earnest.core.budget import Budget
-from earnest.recipes.earlier_notes import earlier_notes
+from earnest.recipes.earlier_notes import SAW_ALL, earlier_notes
 from earnest.recipes.known import informed
 from earnest.recipes.research import Begun, begin, make_task
 from earnest.tasks.registry import Registry
@@ -29,6 +29,8 @@ def test_notes_of_runs_that_saw_no_more_are_told(tmp_path):
     noted(home, "3-otherwise", make_task("What?", [split_otherwise]))
     noted(home, "4-unsafe", make_task("What?", [own]), sandbox="unsafe-local")
     noted(home, "5-own", make_task("What?", [own]))
+    noted(home, "5-saw-all", make_task("What?", [own]))
+    (home.runs / "5-saw-all" / SAW_ALL).touch()
     (home.runs / "6-strange" / "workspace").mkdir(parents=True)
     (home.runs / "6-strange" / "workspace" / "NOTES.md").write_text("no run.json")
     (home.runs / "1-same" / "workspace" / "PLAN.md").symlink_to(tmp_path / "t.csv")

@@ -250,9 +250,28 @@ def test_a_file_of_servers_is_read_as_other_agents_read_it(tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize(
+    ("entry", "sees"),
+    [
+        ({"command": "x"}, False),  # none of its tools can be called
+        ({"command": "x", "acts": {"t": "unknown"}}, False),
+        ({"command": "x", "acts": {"t": "read"}}, True),
+        ({"command": "x", "trust": True}, True),
+        ({"command": "x", "trust": True, "blind": True}, False),
+        ({"url": "http://127.0.0.1:9/mcp", "trust": True}, True),
+        ({"url": "http://[::1]:9/mcp", "trust": True}, True),
+        ({"url": "https://example.org/mcp", "trust": True}, False),
+    ],
+)
+def test_which_servers_may_read_what_is_sealed(tmp_path, entry, sees):
+    (found,) = _entries(tmp_path, {"mcpServers": {"a": entry}})
+    assert found.may_see is sees
+
+
+@pytest.mark.parametrize(
     "entry",
     [
         {},
+        {"command": "x", "blind": "yes"},
         {"command": "x", "url": "http://x"},
         {"type": "sse", "url": "http://x"},
         {"url": "file:///etc"},

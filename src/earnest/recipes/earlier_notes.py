@@ -1,8 +1,8 @@
 """The notes that earlier runs left, as a run may search them.
 
-Not told: notes of a run whose code nothing isolated, since it could read what is sealed; nor of one
-on a table like this run's but split otherwise, whose visible rows may be sealed here; nor a file of
-the user's own, of a name that notes have, that a run worked on.
+Not told: notes of a run whose code, or an MCP server of whose, nothing isolated, since it could
+read what is sealed; nor of one on a table like this run's but split otherwise, whose visible rows
+may be sealed here; nor a file of the user's own, of a name that notes have, that a run worked on.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from earnest.sandbox.choose import UNSAFE
 from earnest.tools.notes import FILES
 from earnest.tools.workspace import Workspace
 
+SAW_ALL: Final = "saw-all"
+"""In a run's folder: what its agent could call was kept from nothing."""
 _MOST_RUNS: Final = 200
 _MOST: Final = 64 * 1024
 
@@ -59,6 +61,6 @@ def _tellable(home: Home, folder: Path, task: Task) -> bool:
         other = Task.from_bytes(home.blobs.get(note["task"]), expect=note["task"])
     except (OSError, KeyError, TypeError, EarnestError):
         return False
-    if note.get("sandbox", "auto") == UNSAFE:
+    if note.get("sandbox", "auto") == UNSAFE or (folder / SAW_ALL).exists():
         return False
     return all(near(ref, task.tables) != "a table like it" for ref in other.tables)

@@ -28,7 +28,7 @@ from earnest.core.running import RUN_FILE, at_work
 from earnest.ledger.ledger import Ledger
 from earnest.recipes import apart
 from earnest.recipes.closed_book import added, ask
-from earnest.recipes.earlier_notes import earlier_notes
+from earnest.recipes.earlier_notes import SAW_ALL, earlier_notes
 from earnest.recipes.known import knowledge, told
 from earnest.recipes.network import network
 from earnest.recipes.outfit import Terms, earlier, equipped
@@ -96,12 +96,12 @@ def _hand_out(home: Home, task: Task, folder: Path) -> None:
         write_whole(folder / name, (Registry(home).visible(ref.table) / name).read_bytes(), 0o644)
 
 
-def exposure(task: Task, model: str, sandbox: Sandbox) -> Exposure:
+def exposure(task: Task, model: str, sandbox: Sandbox, servers: Sequence[Server] = ()) -> Exposure:
     """Return what the author can have seen: all of it, where its code is kept from nothing.
 
-    `model`: the author's name.
+    `model`: the author's name. `servers`: the MCP servers that it may call.
     """
-    if not sandbox.isolates:
+    if not sandbox.isolates or any(one.may_see for one in servers):
         return "author-saw-all"
     return "public" if task.public and model not in _READ_NOTHING else "sealed"
 
@@ -133,7 +133,15 @@ def explore(
     folder = home.runs / run
     _hand_out(home, task, folder / "data")
     author = Author(principal=PRINCIPAL, model=model.name)
-    saw = exposure(task, model.name, sandbox)
+    saw = exposure(task, model.name, sandbox, servers)
+    if saw == "author-saw-all":
+        write_whole(folder / SAW_ALL, b"")  # later runs are told none of its notes
+    for one in servers:
+        if one.may_see and task.tables:
+            progress(
+                f"MCP server {one.name} runs here in no jail, so it may read sealed rows: findings "
+                'are reproduced at most ("blind": true in its entry is your word that it can\'t)'
+            )
     known = (told(home, task), words_of(work_of(home, run)))
     with contextlib.ExitStack() as held:
         log = held.enter_context(EventLog(folder / "events.jsonl"))

@@ -1,8 +1,8 @@
 """Which MCP servers a user configured: the `mcpServers` form that other agents read, too.
 
 `{"mcpServers": {NAME: {"command", "args", "env", "cwd"}}}` starts one; `{"url", "headers"}` names
-one at an address. Ours are `trust`, `acts` (classes by tool) and `timeout_s`. In all of them
-`${VARIABLE}` and `${VARIABLE:-default}` are taken from the environment, so that keys need not
+one at an address. Ours are `trust`, `acts` (classes by tool), `blind` and `timeout_s`. In all of
+them `${VARIABLE}` and `${VARIABLE:-default}` are taken from the environment, so that keys need not
 stand in the file.
 """
 
@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from earnest.core.acts import CLASSES, Class
 from earnest.core.errors import UsageError
@@ -25,6 +26,7 @@ _LONGEST: Final = 64  # what model services take as a tool's name
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _ADDRESS: Final = re.compile(r"(https?://)(?:[^\s/@'\"]*@)?([^\s/?#'\"]+)[^\s'\"]*")
 _TIMEOUT_S: Final = 60.0
+_HERE: Final = ("localhost", "::1", "0.0.0.0")  # noqa: S104 (compared with, never listened at)
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Server:
     """A server: a command, or an address.
 
     `trust`: what it says of its tools is believed. `acts`: the user's own word on some of them.
+    `blind`: the user's word that it can read nothing of this machine that an agent may not.
     """
 
     name: str
@@ -44,6 +47,15 @@ class Server:
     trust: bool = False
     acts: Mapping[str, Class] = field(default_factory=dict)
     timeout_s: float = _TIMEOUT_S
+    blind: bool = False
+
+    @property
+    def may_see(self) -> bool:
+        """Whether a call may read sealed rows: it runs here, in no jail, and can be called."""
+        called = self.trust or any(kind != "unknown" for kind in self.acts.values())
+        host = urlsplit(self.url).hostname or ""
+        here = bool(self.command) or host in _HERE or host.startswith("127.")
+        return called and here and not self.blind
 
     @property
     def where(self) -> str:
@@ -101,8 +113,9 @@ def _server(name: str, entry: Mapping[str, Any]) -> Server:
     for tool, kind in acts.items():
         if kind not in CLASSES:
             raise ValueError(f"acts: {tool}: {kind!r} is no class: {', '.join(CLASSES)}")
-    if not isinstance(entry.get("trust", False), bool):
-        raise TypeError("trust is true or false")
+    for name_of in ("trust", "blind"):
+        if not isinstance(entry.get(name_of, False), bool):
+            raise TypeError(f"{name_of} is true or false")
     return Server(
         name=name,
         command=command,
@@ -114,6 +127,7 @@ def _server(name: str, entry: Mapping[str, Any]) -> Server:
         trust=entry.get("trust", False),
         acts=acts,
         timeout_s=float(entry.get("timeout_s", _TIMEOUT_S)),
+        blind=entry.get("blind", False),
     )
 
 
