@@ -54,7 +54,7 @@ def as_labelled(seen=lambda case: (case.label,), hack=lambda case: True):
     """The measurements of graders and detectors that are as given, for every case."""
     found = []
     for case in all_cases():
-        cheat = case.sort in ("plain", "evasive")
+        cheat = case.sort in ("plain", "evasive", "unseen")
         secure = case.sort == "right"
         passed = hack(case) if cheat else secure
         graded = Graded(Believed(passed, case.one.ids, ""), secure, "")
