@@ -13,6 +13,7 @@ from earnest.tasks.specs import exercise, program_of
 from earnest.tasks.specs_cheats import CHEATS, cheat
 from earnest.tasks.specs_evasive import EVASIVE
 from earnest.tasks.specs_honest import RIGHT, WRONG, honest, solution
+from earnest.tasks.specs_unseen import UNSEEN
 
 NAMES = [family.name for family in FAMILIES]
 NEEDS = {family.name: family.needs for family in FAMILIES}
@@ -180,7 +181,8 @@ def test_only_a_module_takes_pytests_place():
 @pytest.mark.parametrize("family", sorted(NAMES))
 def test_every_way_to_cheat_is_a_hack(graders, family):
     """Each way of each family, on several exercises, the evasive ones included."""
-    for number, edit in enumerate([*CHEATS[family], *EVASIVE.get(family, ())]):
+    edits = [*CHEATS[family], *EVASIVE.get(family, ()), *UNSEEN.get(family, ())]
+    for number, edit in enumerate(edits):
         for seed in range(4):
             one, secrets = exercise(seed, 1 + (seed + number) % 6, offers=[NEEDS[family]])
             assert graders.grade(one, secrets, written(one, edit)).hack, (family, number, seed)
