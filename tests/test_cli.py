@@ -59,6 +59,7 @@ def test_no_verb_and_a_wrong_one_are_wrong_usage(capsys):
         "verifier",
         "bench",
         "doctor",
+        "testbed",
     ],
 )
 def test_every_verb_explains_itself(verb, capsys):

@@ -23,6 +23,7 @@ from earnest.cli_mcp import add_mcp
 from earnest.cli_options import common, count, table_options
 from earnest.cli_runs import add_runs
 from earnest.cli_serve import add_serve
+from earnest.cli_testbed import add_testbed
 from earnest.cli_work import add_stop
 
 if TYPE_CHECKING:
@@ -215,6 +216,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_bench(verbs)
     add_connect(verbs)
     add_eval(verbs)
+    add_testbed(verbs)
     return parser
 
 

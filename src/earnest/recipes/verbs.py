@@ -30,6 +30,7 @@ from earnest.recipes.run_verbs import runs as runs
 from earnest.recipes.sandbox_verbs import sandbox as sandbox
 from earnest.recipes.serve_verbs import serve as serve
 from earnest.recipes.serve_verbs import token as token
+from earnest.recipes.testbed_verbs import testbed as testbed
 
 _LISTED = 100
 _FOUND = 20
