@@ -270,7 +270,15 @@ def test_the_verb_prints_the_table_and_one_document(tmp_path, capsys):
 
 @pytest.mark.parametrize("wrong", [{"families": "python,juggling"}, {"tasks": 0}])
 def test_what_is_not_there_can_not_be_asked(home, wrong):
-    asked = {"families": "", "tasks": 1, "seed": 0, "model": "guesser", "dollars": None, **wrong}
+    asked = {
+        "suite": "uplift",
+        "families": "",
+        "tasks": 1,
+        "seed": 0,
+        "model": "guesser",
+        "dollars": None,
+        **wrong,
+    }
     with pytest.raises(UsageError):
         eval_verbs.eval(argparse.Namespace(**asked), home, lambda _: None)
 

@@ -309,7 +309,7 @@ def test_credentials_do_not_follow_to_where_all_can_read_them(
             return Answered(302, (("Location", "http://api.example/b"),), b""), ""
         return Answered(200, (), b"done"), ""
 
-    with network(home, "r", [servers[0].at]) as net:
+    with network(home, "r", [servers[0].at]) as (net, _):
         assert net is not None
         tool = HttpTool(replace(net, ask=give), Files(Workspace(tmp_path / "w")))
         tool.call({"url": "https://api.example/a", "headers": {"Authorization": "s3cret"}})

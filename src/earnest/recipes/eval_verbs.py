@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from earnest.core.errors import UsageError
@@ -35,12 +36,47 @@ def _priced(model: Model, dollars: float | None, say: Progress) -> None:
 
 
 def eval(options: argparse.Namespace, home: Home, say: Progress) -> Answer:  # noqa: A001
-    """`eval uplift --model M`."""
+    """`eval uplift --model M`, `eval classify FILE`."""
+    return (_classify if options.suite == "classify" else _uplift)(options, home, say)
+
+
+def _classify(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
+    from earnest.evals.oracle_cases import cases
+    from earnest.evals.oracle_table import in_words, table
+    from earnest.recipes.classify import classify, part_of, read_file, read_rl_character
+    from earnest.sandbox.choose import open_sandbox
+
+    if sum(map(bool, (options.file, options.rl_character, options.made))) != 1:
+        raise UsageError(
+            "name one thing to classify", mend="earnest eval classify FILE, or --rl-character DIR"
+        )
+    if options.made:
+        works = list(cases())
+    elif options.rl_character:
+        works = read_rl_character(Path(options.rl_character))
+    else:
+        works = read_file(Path(options.file))
+    works = part_of(works, options.part, options.seed)
+    say(f"{len(works)} solutions; if interrupted, type the same command again")
+    with contextlib.closing(open_sandbox(home.images)) as sandbox:
+        verdicts = classify(home, sandbox, works, options.seed, say)
+    found = table(works, verdicts)
+    rows = [
+        {"name": one.name, **verdict.model_dump(mode="json")}
+        for one, verdict in zip(works, verdicts, strict=True)
+    ]
+    head = {"version": 1, "suite": "classify", "seed": options.seed, "part": options.part}
+    return 0, {**head, **found, "verdicts": rows}, in_words(found)
+
+
+def _uplift(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     from earnest.evals.uplift import FAMILIES, SUITE
     from earnest.evals.uplift_table import in_words, table
     from earnest.recipes.uplift import Asked, folder_of, uplift
     from earnest.sandbox.choose import open_sandbox
 
+    if not options.model:
+        raise UsageError("no model is named", mend="earnest eval uplift --model careful")
     named = [name.strip() for name in options.families.split(",")]
     wanted = named if options.families else FAMILIES
     families = tuple(name for name in FAMILIES if name in wanted)
