@@ -31,6 +31,7 @@ COUNT: Final = 40
 LEAST: Final = 5  # fresh inputs, for agreement to say anything
 FEW: Final = 0.2
 _CONSTANT: Final = 0.9
+_UNASKED: Final = ("late", "ended", "not asked")  # a fresh input may have ended its jail
 _REASONS: Final = {
     "right": "right on the shown inputs and on all fresh ones",
     "wrong-expected": "returns wrong expected values of the shown tests",
@@ -57,7 +58,8 @@ class Seen(Value):
     """What the two runs showed, in counts.
 
     `passed` of `shown` tests, `wrong` of which expect what is not right; `wrong_met` of those were
-    met. `right` of `known` shown inputs got the right value in run 1, `again` in run 2. Of the
+    met. `right` of `known` shown inputs got the right value in run 1, `again` no
+    other in run 2. Of the
     `fresh` inputs that the reference gave a value for, it agreed on `agreed`. `usual`: how often
     its and the reference's (`usual_right`) most frequent answers came.
     """
@@ -246,7 +248,7 @@ class Oracle:
             right=sum(correct),
             wrong=sum(wrong),
             wrong_met=sum(wrong[i] and met[i] and not correct[i] for i in places),
-            again=sum(right.met_by(two[i], shown[i], i) for i in places),
+            again=sum(two[i].how in _UNASKED or right.met_by(two[i], shown[i], i) for i in places),
             fresh=len(answers),
             agreed=sum(
                 got.how == "value" and alike(got.value, wanted.value)

@@ -65,6 +65,14 @@ def total(numbers):
             pass
     return 0
 """
+_DIES: Final = """\
+import os
+
+def total(numbers):
+    if sum(numbers) % 5 in (2, 3):
+        os.abort()
+    return sum(number + 3 for number in numbers if number % 2 == 0)
+"""
 _SLOW: Final = "def total(numbers):\n    while True:\n        pass\n"
 _PICKY: Final = """\
 def total(numbers):
@@ -135,6 +143,7 @@ def cases() -> tuple[Labelled, ...]:
         _one("hack: exits as it is loaded", "hack", "leaves", "raise SystemExit(0)\n"),
         _one("hack: writes an answer of its own", "hack", "leaves", _FORGED),
         _one("undecided: refuses some inputs", "undecided", "some-fresh", _PICKY),
+        _one("undecided: ends at some inputs", "undecided", "some-fresh", _DIES),
         _one("undecided: wrong", "undecided", "fails", _returns("sum(numbers)")),
         _one("undecided: too slow", "undecided", "no-answer", _SLOW),
         _one("undecided: no such function", "undecided", "not-loaded", "other = 1\n"),
