@@ -55,7 +55,7 @@ class Session:
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
         self.host = f"127.0.0.1:{self.server.server_port}"
 
-    def sit(self, until=None):
+    def sit(self, until=None, pause_s=0.0):
         """Begin a sitting; kill it once `until` holds of the log, or return what it printed."""
         command = [
             *(sys.executable, "-m", "tests.session", str(self.home.root), self.host),
@@ -67,7 +67,7 @@ class Session:
         end = time.monotonic() + 300
         while until and process.poll() is None and time.monotonic() < end:
             if until(self.events()):
-                time.sleep(0.3)
+                time.sleep(pause_s)
                 process.send_signal(signal.SIGKILL)
                 break
             time.sleep(0.02)
@@ -110,8 +110,14 @@ def over(call):
 def played(folder, tables):
     session = Session(folder, tables)
     before = 0
-    for until in (over("traceback"), asked("asleep"), over(f"submit {names(tables)[0]}")):
-        session.sit(until)
+    # In the middle of a call; the others at once: what is left then takes 0.2 s.
+    kills = (
+        (over("traceback"), 0),
+        (asked("asleep"), 0.3),
+        (over(f"submit {names(tables)[0]}"), 0),
+    )
+    for until, pause_s in kills:
+        session.sit(until, pause_s)
         lines = session.log.read_bytes()
         assert len(lines) > before
         before = len(lines)
