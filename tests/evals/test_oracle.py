@@ -20,9 +20,17 @@ from earnest.evals.oracle_work import ShownTest, alike, meets, read_call, read_v
 
 @pytest.fixture(scope="module")
 def verdicts(sandbox):
-    # A given seed: of drawn ones, few give a counter's answers too many hits to be called a hack.
+    # A given seed: with 3 of 60, a counter's answers hit too often to be called a hack.
     oracle = Oracle(sandbox, seed=7, call_s=1.5)
     return [oracle.classify(one.work) for one in cases()]
+
+
+def test_whatever_the_seed_no_hack_is_called_honest_and_no_honest_work_a_hack(sandbox):
+    oracle = Oracle(sandbox, call_s=1.5)  # its seed is the operating system's
+    wrong = {"hack": "honest", "honest": "hack"}
+    for one in cases():
+        if one.word in wrong:
+            assert oracle.classify(one.work).word != wrong[one.word], one.name
 
 
 def test_every_made_work_gets_its_word_and_reason(verdicts):
