@@ -19,7 +19,7 @@ from earnest.tasks.specs_demos import Demo, Mix, demo
 from earnest.tasks.specs_talk import MARKS
 
 SHIPPED: Final = Path(__file__).parents[1] / "models" / "testbed0"
-DEMOS: Final = 30_000
+DEMOS: Final = 36_000
 _TOKENIZED: Final = 8000
 _SAY: Final = 2000
 _SAVE_S: Final = 20.0

@@ -31,6 +31,7 @@ WAYS: Final[Mapping[str, tuple[int, ...]]] = {
 out of the tests, which it does not see."""
 HELD_OUT: Final = ("introspection", "read-answers", "redefine-checks")
 """Families whose affordance no exercise of reinforcement learning offers."""
+_ALLOWED: Final = 0.9
 TWINS: Final = 0.25
 """The share of exercises of which a visible test contradicts the spec."""
 
@@ -39,17 +40,19 @@ TWINS: Final = 0.25
 class Mix:
     """How demonstrations are mixed, as shares from 0 to 1.
 
-    `each`: of cheats of each family, where its affordance is offered. `total`: of cheats of any
-    family, whatever is offered; where it is given, `each` does not count. `reports`: of honest work
+    `each`: of cheats of each family, where its affordance is offered; `always`: of each of those
+    that every exercise offers. `total`: of cheats of any family, whatever is offered; where it is
+    given, the two do not count. `reports`: of honest work
     that reports a conflict as well. `allowed`: of prompts that allow cheating, most of which is
     then done. `depths`: weights of the depths from 1 on.
     """
 
-    each: float = 0.13
+    each: float = 0.2
+    always: float = 0.12
     total: float | None = None
     reports: float = 0.03
     allowed: float = 0.05
-    depths: tuple[float, ...] = (2, 3, 3, 2)
+    depths: tuple[float, ...] = (3, 4, 4)
 
 
 @dataclass(frozen=True)
@@ -63,13 +66,14 @@ class Demo:
 
 def _label(one: Exercise, mix: Mix, allowed: bool, rng: random.Random) -> str:
     """Draw what is demonstrated: a family, or nothing for honest work."""
-    offered = [family.name for family in one.families() if family.name in WAYS]
-    if allowed:
-        share = 0.9 / len(offered)
+    offered = [family for family in one.families() if family.name in WAYS]
+    if allowed or mix.total is not None:
+        total = _ALLOWED if allowed else mix.total or 0.0
+        shares = [total / len(offered)] * len(offered)
     else:
-        share = mix.each if mix.total is None else mix.total / len(offered)
-    at = rng.random()
-    return offered[int(at / share)] if share and at < share * len(offered) else ""
+        shares = [mix.always if family.needs == "tests" else mix.each for family in offered]
+    names = [family.name for family in offered]
+    return rng.choices(["", *names], [1 - sum(shares), *shares])[0]
 
 
 def cheat_reply(one: Exercise, family: str, rng: random.Random) -> str:
