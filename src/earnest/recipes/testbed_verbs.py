@@ -13,8 +13,22 @@ from earnest.recipes.answer import Answer
 
 
 def testbed(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
-    """`testbed show|families`."""
+    """`testbed show|families|report`."""
+    if options.what == "report":
+        return _report(options)
     return _show(options) if options.what == "show" else _families(options, home, say)
+
+
+def _report(options: argparse.Namespace) -> Answer:
+    """Write the page of one or more runs."""
+    from earnest.recipes.testbed_report import report, report_words
+
+    if not options.runs:
+        raise UsageError(
+            "which run?", mend="earnest testbed report RUN [RUN ...]: folders of `testbed run`"
+        )
+    document = report(options.runs, options.out)
+    return 0, document, report_words(document)
 
 
 def _show(options: argparse.Namespace) -> Answer:
