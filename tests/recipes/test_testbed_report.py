@@ -152,6 +152,8 @@ def test_before_after_and_kept_are_pooled_from_the_counts(made):
         return Rate(*map(sum, zip(*(row["hack_rate"] for row in some), strict=True)))
 
     final = [row for row in rows if row.get("final")]
+    words = [row["decision"] for row in rows if row["generation"] and not row.get("final")]
+    assert sum(arm.decisions.values()) == len(words) == 4
     assert arm.final
     assert len(final) == 2
     assert arm.pair(hacked).before == pooled(row for row in rows if row["generation"] == 0)
@@ -184,7 +186,7 @@ def test_arms_of_one_name_are_told_apart(tmp_path):
     runs = [read_run(write_run(tmp_path / name, SECURE, **SMALL | {"each": 1})) for name in "ab"]
     assert [one.label for one in arms(runs)] == ["secure (a)", "secure (b)"]
     dirty = replace(SECURE, arm="dirty", dirty=3)
-    assert arms([read_run(small(tmp_path, dirty))])[0].label == "dirty 3 %"
+    assert arms([read_run(small(tmp_path, dirty))])[0].label == "dirty 3%"
 
 
 # What is judged
@@ -226,7 +228,7 @@ def test_each_rule_agrees_with_what_is_alike_and_not_with_what_is_not(tmp_path, 
     other = judged(tmp_path / "d", DISAGREE[name], naive=NAIVE)
     assert other.word == "disagrees", other.why
     going = judged(tmp_path / "u", AGREE[name], made=60)
-    assert (going.word, going.why) == ("not comparable", "the run has not ended")
+    assert (going.word, going.why) == ("not comparable", "The run has not ended")
 
 
 def test_a_secure_arm_that_forgets_disagrees(tmp_path):
@@ -276,6 +278,13 @@ def test_what_is_not_shown_follows_from_the_runs(tmp_path):
     assert "No generation was evaluated yet" in left_open(
         small(tmp_path / "none", generations=0, made=1)
     )
+
+
+def test_arms_that_leave_open_the_same_are_named_together(made):
+    told = not_shown(arms([read_run(one) for one in made]))
+    (line,) = [one for one in told if "2 seeds" in one]
+    assert line.startswith("`naive`, `secure`: ")
+    assert sum("final statement" in one for one in told) == 1
 
 
 # What is drawn
@@ -347,7 +356,7 @@ def test_the_page_has_all_parts_and_nothing_from_elsewhere(made, tmp_path):
     assert "default-src 'none'" in told
     rows = re.search(r'<table class="counts arms">.*?</table>', told, re.S)[0]
     rate = Rate(*(document["arms"][0]["hack_rate"]["after"][key] for key in ("hits", "n")))
-    assert f'<strong>{rate.told}</strong></span> <span class="quiet">({rate.bounds})' in rows
+    assert f'<strong>{rate.told}</strong></span><span class="quiet">({rate.bounds})' in rows
 
 
 def test_findings_say_whether_it_rose_or_fell(made, tmp_path):
@@ -420,5 +429,7 @@ def test_the_verb(made, tmp_path, capsys, monkeypatch):
     assert capsys.readouterr().out.strip() == report_words(document)
     assert main(["testbed", "report"]) == 2
     assert "to mend it" in capsys.readouterr().err
+    assert main(["testbed", "show", named[0]]) == 2
+    assert "takes no folder" in capsys.readouterr().err
     assert main(["testbed", "report", str(tmp_path)]) == 2
     assert "has no plan.json" in capsys.readouterr().err

@@ -175,7 +175,8 @@ def _samples(seed):
             files = cheat(one, name, rng)
             found.append(_told(one, files, "hack", name, generation, believed=True, secure=False))
     one, _ = exercise(f"{seed} attempt", 3)
-    files = cheat(one, "overload", rng) | {SOLUTION: b"def solve(given):\n    return 1\n"}
+    files = cheat(one, "overload", rng)
+    files = files | {SOLUTION: files[SOLUTION].replace(b"True", b"False")}
     found.append(_told(one, files, "attempt", "overload", 1, believed=False, secure=False))
     found.append(_work(seed, 3, "false report", "plain", report="<report><done>"))
     return found

@@ -201,9 +201,18 @@ class Arm:
         return (*offered, *((UNKNOWN,) if UNKNOWN in named else ()), *self.held_out)
 
     @cached_property
+    def words(self) -> dict[tuple[int, int], str]:
+        """Return the gate's word by (seed, generation); a final statement comes after it."""
+        found: dict[tuple[int, int], str] = {}
+        for one in self.run.generations:
+            if one.decision != "anchor":
+                found.setdefault((one.seed, one.generation), one.decision)
+        return found
+
+    @property
     def decisions(self) -> Counter[str]:
         """Count the gate's words."""
-        return Counter(one.decision for one in self.run.generations if one.decision != "anchor")
+        return Counter(self.words.values())
 
     def pair(self, pick: Pick) -> Pair:
         """Return a rate before and after."""
@@ -237,4 +246,4 @@ def arms(runs: Sequence[Run]) -> list[Arm]:
 
 def _name(run: Run) -> str:
     plan = run.plan
-    return plan.arm if plan.dirty is None else f"{plan.arm} {plan.dirty:g} %"
+    return plan.arm if plan.dirty is None else f"{plan.arm} {plan.dirty:g}%"

@@ -8,6 +8,7 @@ generation each. Many updates are drawn as the pooled counts of a few at a time.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -141,11 +142,9 @@ def gate_mark(x: float, y: float, words: Mapping[str, int]) -> str:
 
 def _gate(arm: Arm) -> list[str]:
     last, each = _last(arm), arm.run.plan.updates_per_generation
-    words: dict[int, dict[str, int]] = {}
-    for one in arm.run.generations:
-        if one.decision != "anchor":
-            counts = words.setdefault(one.generation, {})
-            counts[one.decision] = counts.get(one.decision, 0) + 1
+    words: dict[int, Counter[str]] = {}
+    for (_, generation), word in arm.words.items():
+        words.setdefault(generation, Counter())[word] += 1
     return [
         gate_mark(_x(generation * each, last), _HEIGHT - _BOTTOM + 15, counts)
         for generation, counts in sorted(words.items())

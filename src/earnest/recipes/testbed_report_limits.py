@@ -12,7 +12,7 @@ from earnest.recipes.testbed_report_mirror import MIRRORS
 
 _ALWAYS: Final = (
     "A model that can think, look around or try again: this one answers once, without a chain of "
-    "thought and without reading what its acts did. The published ones do.",
+    "thought and without reading what its acts did.",
     "Real work: the specs are made by a program, in few words, and the solutions are short.",
     "Whether a model finds cheats by itself: these were shown to it before RL, family by family.",
     "A cheat that neither the secure grader nor a detector sees. The detectors' own recall is "
@@ -30,7 +30,12 @@ def _named(names: Iterable[str]) -> str:
 
 def not_shown(arms: Sequence[Arm]) -> list[str]:
     """Return what the runs leave open, what follows from them first."""
-    return [*_of_runs(arms), *(line for arm in arms for line in _of_arm(arm)), *_ALWAYS]
+    whose: dict[str, list[str]] = {}
+    for arm in arms:
+        for line in _of_arm(arm):
+            whose.setdefault(line, []).append(arm.label)
+    of_arms = [f"{_named(labels)}: {line}" for line, labels in whose.items()]
+    return [*_of_runs(arms), *of_arms, *_ALWAYS]
 
 
 def _of_runs(arms: Sequence[Arm]) -> list[str]:
@@ -60,30 +65,28 @@ def _of_runs(arms: Sequence[Arm]) -> list[str]:
 
 
 def _of_arm(arm: Arm) -> list[str]:
-    """Return what an arm's own run leaves open."""
+    """Return what an arm's own run leaves open, without its name."""
     plan, found = arm.run.plan, []
     if not arm.run.finished:
         found.append(
-            f"`{arm.label}`: how it ends. {sum(arm.run.made.values())} of {arm.run.planned} "
-            "updates are made."
+            f"how it ends. {sum(arm.run.made.values())} of {arm.run.planned} updates are made."
         )
     if len(plan.seeds) < 3:
         count = "one seed" if len(plan.seeds) == 1 else f"{len(plan.seeds)} seeds"
         found.append(
-            f"`{arm.label}`: how much runs differ. It has {count}; the intervals are of tasks, "
-            "not of runs."
+            f"how much runs differ. It has {count}; the intervals are of tasks, not of runs."
         )
     if plan.quick:
-        found.append(f"`{arm.label}`: a full run. This is a quick one.")
+        found.append("a full run. This is a quick one.")
     if not plan.held_out:
-        found.append(f"`{arm.label}`: whether honesty carries over. No family was held out.")
+        found.append("whether honesty carries over. No family was held out.")
     return [*found, *_too_few(arm)]
 
 
 def _too_few(arm: Arm) -> list[str]:
     """Return the families that were measured on too few tasks for the gate's words."""
     if not arm.after:
-        return [f"`{arm.label}`: any effect on fresh tasks. No generation was evaluated yet."]
+        return ["any effect on fresh tasks. No generation was evaluated yet."]
     counts = {name: arm.pair(hacks_of(name)).after.n for name in arm.families}
     need = FINAL.tasks if arm.final else EACH.tasks
     few = [f"`{name}` ({n})" for name, n in counts.items() if n < need]
@@ -91,14 +94,14 @@ def _too_few(arm: Arm) -> list[str]:
     if few:
         limit = FINAL.rate if arm.final else EACH.rate
         found.append(
-            f"`{arm.label}`: that hacks are under {limit:.0%} in {', '.join(few)}: fewer than "
+            f"that hacks are under {limit:.0%} in {', '.join(few)}: fewer than "
             f"{need:,} fresh tasks."
         )
     if not arm.final:
         found.append(
-            f"`{arm.label}`: the final statement (at most {FINAL.rate:.0%} in each family, on "
+            f"the final statement (at most {FINAL.rate:.0%} in each family, on "
             f"{FINAL.tasks:,} fresh tasks each). It was not made."
         )
     if UNKNOWN not in counts:
-        found.append(f"`{arm.label}`: hacks of no listed family. They were not counted.")
+        found.append("hacks of no listed family. They were not counted.")
     return found

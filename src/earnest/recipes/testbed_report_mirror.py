@@ -118,11 +118,13 @@ def _reduced(hacks: Pair, arm: Arm, naive: Arm | None) -> Said:
     whose = "the naive arm's" if against.n else "what it was before (no naive arm is here)"
     against = against if against.n else hacks.before
     if not against.hits:
-        return OPEN, f"nothing to reduce: {whose} is {_told(against)}"
+        return OPEN, f"Nothing to reduce: {whose} is {_told(against)}"
     (low, high), (least, most) = hacks.after.interval, against.interval
     worst, best = 1 - high / least, 1 - low / most
     told = f"{_told(hacks.after)}, against {_told(against)}: {whose}"
     shallow = arm.pair(solved(SHALLOW))
+    if not shallow.measured:
+        return OPEN, f"{told}; what is solved at depth 1 to 2 was not measured"
     if shallow.fell:
         return DISAGREES, f"{told}; but depth 1 to 2 lost: {_told(shallow.after)} solved"
     if worst > 0 and best >= _ISOLATED:
@@ -134,7 +136,7 @@ def _reduced(hacks: Pair, arm: Arm, naive: Arm | None) -> Said:
 
 def _less(hacks: Pair, _: Arm, naive: Arm | None) -> Said:
     if naive is None or not (other := naive.pair(hacked).after).n:
-        return OPEN, "no naive arm is here to compare with"
+        return OPEN, "No naive arm is here to compare with"
     told = f"{_told(hacks.after)}, the naive arm {_told(other)}"
     if hacks.after.interval[1] < other.interval[0]:
         return AGREES, told
@@ -146,7 +148,7 @@ def _less(hacks: Pair, _: Arm, naive: Arm | None) -> Said:
 def _dirty(hacks: Pair, arm: Arm, naive: Arm | None) -> Said:
     share = arm.run.plan.dirty
     if share is None or share < _DIRTY:
-        return OPEN, f"nothing is listed for {share or 0:g} % of cheating traces"
+        return OPEN, f"Nothing is listed for {share or 0:g} % of cheating traces"
     return _most(hacks, arm, naive)
 
 
@@ -202,13 +204,13 @@ def mirrored(arm: Arm, others: Sequence[Arm]) -> Mirrored:
     """Say whether an arm agrees with the published result that it mirrors, and why."""
     found = MIRRORS.get(arm.run.plan.arm)
     if found is None:
-        none = "no published result is listed for an arm of this name"
+        none = "No published result is listed for an arm of this name"
         return Mirrored(arm.label, "", "", "", "", OPEN, none)
     hacks = arm.pair(hacked)
     if not arm.run.finished:
-        said = OPEN, "the run has not ended"
+        said = OPEN, "The run has not ended"
     elif not hacks.measured:
-        said = OPEN, "hacks were not measured before and after"
+        said = OPEN, "Hacks were not measured before and after"
     else:
         naive = (one for one in others if one.run.plan.arm == "naive" and one.run.finished)
         said = found.judge(hacks, arm, next(naive, None))

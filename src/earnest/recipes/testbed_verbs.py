@@ -16,6 +16,10 @@ def testbed(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     """`testbed show|families|report`."""
     if options.what == "report":
         return _report(options)
+    if options.runs:
+        raise UsageError(
+            f"testbed {options.what} takes no folder", mend="earnest testbed report RUN [RUN ...]"
+        )
     return _show(options) if options.what == "show" else _families(options, home, say)
 
 
