@@ -231,6 +231,13 @@ def test_each_rule_agrees_with_what_is_alike_and_not_with_what_is_not(tmp_path, 
     assert (going.word, going.why) == ("not comparable", "The run has not ended")
 
 
+def test_a_penalty_that_helps_nothing_disagrees_whatever_the_published_rate(tmp_path):
+    weak = replace(NAIVE, hacks=0.3, held_out=0.3)
+    course = replace(weak, arm="naive-penalty", hacks=0.5, held_out=0.5)
+    assert judged(tmp_path / "with", course, naive=weak).word == "disagrees"
+    assert judged(tmp_path / "without", course).word == "agrees"
+
+
 def test_a_secure_arm_that_forgets_disagrees(tmp_path):
     assert judged(tmp_path, replace(SECURE, deep=-0.5), naive=NAIVE).word == "disagrees"
 
