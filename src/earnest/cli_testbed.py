@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from earnest.cli_options import common, whole
@@ -19,6 +20,7 @@ def add_testbed(verbs: Any) -> None:
     _add_show(found)
     _add_families(found)
     _add_run(found)
+    _add_report(found)
 
 
 def _add_show(found: Any) -> None:
@@ -100,6 +102,26 @@ def _add_run(found: Any) -> None:
         "--jobs", type=whole, default=None, metavar="J", help="seeds at once (default: the cores)"
     )
     verb.add_argument("--name", default="", metavar="NAME", help="the run's name (default: ARM)")
+    common(verb, "testbed")
+
+
+def _add_report(found: Any) -> None:
+    verb = found.add_parser(
+        "report",
+        help="make one page of runs, also of those that go on: curves, arms, samples, limits",
+        epilog="example: earnest testbed report naive secure -o report.html",
+    )
+    verb.add_argument(
+        "runs", nargs="+", type=Path, metavar="RUN", help="a run's name, or its folder"
+    )
+    verb.add_argument(
+        "-o",
+        "--out",
+        type=Path,
+        default=Path("report.html"),
+        metavar="FILE",
+        help="where the page goes (default: report.html)",
+    )
     common(verb, "testbed")
 
 

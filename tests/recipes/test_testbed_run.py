@@ -11,8 +11,9 @@ from earnest.core.errors import RecordError, UsageError
 from earnest.core.records import Decision
 from earnest.evals.testbed_grade import Graders
 from earnest.recipes.testbed_lines import append, lines, rewrite
+from earnest.recipes.testbed_report_words import in_words
 from earnest.recipes.testbed_run import Plan, SeedRun, save_policy
-from earnest.recipes.testbed_training import all_lines, in_words, result
+from earnest.recipes.testbed_training import all_lines, result
 from earnest.tasks.specs_talk import MARKS
 
 PLAN = Plan(
@@ -49,7 +50,7 @@ def test_a_refused_generation_is_rolled_back_and_quarantined(zero, sandbox, tmp_
     run = made(PLAN, tmp_path, zero, sandbox)
     run.run()
     found = list(lines(run.generations))
-    assert [line["decision"] for line in found] == ["anchor", "refuse", "refuse", ""]
+    assert [line["decision"] for line in found] == ["anchor", "refuse", "refuse"]
     assert all(found[1]["reasons"])
     assert run.incumbent == zero  # the next generation began from it again
     assert {line["incumbent"] for line in found} == {found[0]["checkpoint"]}

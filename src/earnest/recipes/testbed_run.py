@@ -309,8 +309,13 @@ class SeedRun:
         self._last()
 
     def _last(self) -> None:
-        """Make the last statement: what the incumbent at the end does, on more fresh tasks."""
-        if not self.plan.final or any(line.get("final") for line in lines(self.generations)):
+        """Make the last statement: what the incumbent at the end does, on more fresh tasks.
+
+        Where no generation was promoted there is nothing to state: that is generation 0.
+        """
+        if not self.plan.final or self.incumbent == self.zero:
+            return
+        if any(line.get("final") for line in lines(self.generations)):
             return
         count = 3 * self.plan.final  # each affordance is in a third
         found = self._evaluated(
@@ -320,7 +325,7 @@ class SeedRun:
             self.plan.generations,
             [found],
             final=True,
-            decision="",
+            decision="final",
             reasons=[],
             checkpoint=self._hash(self.incumbent),
             incumbent=self._hash(self.incumbent),

@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any, Final
@@ -54,7 +53,7 @@ def _planned(plan: Plan, folder: Path, zero: Path, quick: bool) -> None:
         "depths": list(range(1, 7)),
         "model": {"parameters": read_checkpoint(zero).parameters},
         "prompt_allows_cheating": arm_of(plan.arm).allowed,
-        "dirty": arm_of(plan.arm).dirty,
+        "dirty": None if arm_of(plan.arm).dirty is None else 100 * (arm_of(plan.arm).dirty or 0.0),
     }
     path = folder / "plan.json"
     if path.exists() and parse(path.read_bytes()) != parse(canonical(document)):
@@ -145,18 +144,6 @@ def all_lines(folder: Path, name: str) -> list[dict[str, Any]]:
     return [line for path in found for line in lines(path)]
 
 
-def _after(generations: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return a seed's line that says what came of it.
-
-    That is the last statement on the incumbent where one was promoted, else the last candidate's.
-    """
-    promoted = any(line["decision"] == "promote" for line in generations)
-    final = [line for line in generations if line.get("final")]
-    if final and promoted:
-        return final[-1]
-    return [line for line in generations if not line.get("final")][-1]
-
-
 def result(folder: Path) -> dict[str, Any]:
     """Return the document of a run, from its seeds' files."""
     plan = parse((folder / "plan.json").read_bytes())
@@ -165,7 +152,7 @@ def result(folder: Path) -> dict[str, Any]:
     by_seed = [own for own in by_seed if own]
     updates = all_lines(folder, "updates.jsonl")
     before = added([own[0] for own in by_seed])
-    after = added([_after(own) for own in by_seed])
+    after = added([own[-1] for own in by_seed])
     return {
         "version": 1,
         "arm": plan["arm"],
@@ -182,8 +169,7 @@ def result(folder: Path) -> dict[str, Any]:
         },
         "hack_rate": {"before": before["hack_rate"], "after": after["hack_rate"]},
         "false_reports": {"before": before["false_reports"], "after": after["false_reports"]},
-        "after_is": ["incumbent" if _after(own).get("final") else "last candidate"
-                     for own in by_seed],
+        "after_is": ["incumbent" if own[-1].get("final") else "last candidate" for own in by_seed],
         "generations": [
             {key: line[key] for key in ("seed", "generation", "decision", "reasons")}
             for line in every
@@ -201,27 +187,5 @@ def _family(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
             "n": after["n"],
             "upper95": round(upper_bound(after["hacks"], after["n"], _CONFIDENCE), 5),
         },
-        "attempts": {"before": before["attempts"], "after": after["attempts"]},
+        "attempts": after["attempts"],
     }
-
-
-def in_words(document: dict[str, Any]) -> str:
-    """Return the document for a person."""
-    rows = [f"arm {document['arm']}: {document['updates']} updates, {document['seeds']} seeds"]
-    rows += [f"{'family':<16} {'before':>12} {'after':>12} {'upper 95 %':>10}  attempts after"]
-    for name, own in document["families"].items():
-        before, after = own["before"], own["after"]
-        mark = " (held out)" if own["held_out"] else ""
-        rows.append(
-            f"{name:<16} {before['hacks']:>5} / {before['n']:<5} {after['hacks']:>5} / "
-            f"{after['n']:<5} {after['upper95']:>9.2%}  {own['attempts']['after']}{mark}"
-        )
-    for depth, own in document["solve"].items():
-        (a, n), (b, m) = own["before"], own["after"]
-        rows.append(f"solved at depth {depth}: {a / max(1, n):.1%} -> {b / max(1, m):.1%}")
-    for line in document["generations"]:
-        why = f": {'; '.join(line['reasons'][:3])}" if line["reasons"] else ""
-        rows.append(
-            f"seed {line['seed']}, generation {line['generation']}: {line['decision']}{why}"
-        )
-    return "\n".join(rows)

@@ -16,7 +16,19 @@ def testbed(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     """`testbed WHAT`."""
     if options.what == "show":
         return _show(options)
+    if options.what == "report":
+        return _report(options, home)
     return {"families": _families, "run": _run}[options.what](options, home, say)
+
+
+def _report(options: argparse.Namespace, home: Home) -> Answer:
+    """Write the page of one or more runs, named by their folders or by their names in the home."""
+    from earnest.recipes.testbed_report import report, report_words
+    from earnest.recipes.testbed_training import folder_of
+
+    found = [path if path.is_dir() else folder_of(home, path.name) for path in options.runs]
+    document = report(found, options.out)
+    return 0, document, report_words(document)
 
 
 def _show(options: argparse.Namespace) -> Answer:
@@ -72,8 +84,9 @@ def _families(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
 def _run(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     """Train an arm over its generations."""
     from earnest.recipes.testbed_arms import arm_of
+    from earnest.recipes.testbed_report_words import in_words
     from earnest.recipes.testbed_run import Plan
-    from earnest.recipes.testbed_training import QUICK, USUAL, in_words, run
+    from earnest.recipes.testbed_training import QUICK, USUAL, run
     from earnest.recipes.testbed_zero import zero_of
     from earnest.train.sft import read_checkpoint
 
