@@ -41,6 +41,13 @@ def test_log_probabilities_are_those_of_transformers(policy: Policy) -> None:
         assert not torch.allclose(torch.tensor(found.logprobs), wrong, atol=1e-4)
 
 
+def test_a_prompt_read_once_is_sampled_as_if_it_were_read_each_time(policy: Policy) -> None:
+    asked, sampler = [policy.asked(one) for one in PROMPTS], Sampler(policy.model)
+    once = sample(sampler, asked, 24, 7, 3)
+    often = sample(sampler, [one for one in asked for _ in range(3)], 24, 7)
+    assert [one.tokens for one in once] == [one.tokens for one in often]
+
+
 def test_samples_follow_the_model_s_own_chances(policy: Policy) -> None:
     import torch
 

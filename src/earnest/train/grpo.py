@@ -56,8 +56,8 @@ class Learner:
 
     def sample(self, prompts: Sequence[str], each: int, most: int, seed: int) -> list[Sampled]:
         """Return `each` samples of each prompt, those of a prompt together."""
-        asked = [self.policy.asked(prompt) for prompt in prompts for _ in range(each)]
-        return sample(Sampler(self.policy.model), asked, most, seed)
+        asked = [self.policy.asked(prompt) for prompt in prompts]
+        return sample(Sampler(self.policy.model), asked, most, seed, each)
 
     def update(
         self, prompts: Sequence[str], replies: Sequence[Sampled], rewards: Sequence[float | None]

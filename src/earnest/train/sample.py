@@ -73,7 +73,7 @@ class Sampler:
         both = torch.cat([turns, turns], dim=-1)
         return both.cos(), both.sin()
 
-    def forward(self, tokens: Tensor, positions: Tensor, cache: _Cache, mask: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor, positions: Tensor, cache: Cache, mask: Tensor) -> Tensor:
         """Return the logits after the last of `tokens` (rows x new), and put them into the cache.
 
         `mask`: rows x 1 x new x so far, True where a position may be looked at.
@@ -101,7 +101,7 @@ class Sampler:
         return torch.nn.functional.linear(self._rms(x[:, -1], self.norm), self.head)
 
 
-class _Cache:
+class Cache:
     """Keys and values of each layer, rows x heads x positions x width, laid out once."""
 
     def __init__(self, sampler: Sampler, rows: int, most: int) -> None:
@@ -120,7 +120,7 @@ class _Cache:
         return self.keys[layer][:, :, :end], self.values[layer][:, :, :end]
 
     def keep(self, rows: Tensor) -> None:
-        """Keep some rows."""
+        """Keep some rows, in a given order; a row may be kept more than once."""
         self.keys = [held[rows] for held in self.keys]
         self.values = [held[rows] for held in self.values]
 
@@ -132,7 +132,7 @@ def _turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return x * cos + torch.cat([-right, left], dim=-1) * sin
 
 
-def _padded(prompts: Sequence[Sequence[int]], pad: int) -> tuple[Tensor, Tensor]:
+def padded(prompts: Sequence[Sequence[int]], pad: int) -> tuple[Tensor, Tensor]:
     """Return prompts padded on the left, and how many places of each are padding."""
     import torch
 
@@ -144,9 +144,11 @@ def _padded(prompts: Sequence[Sequence[int]], pad: int) -> tuple[Tensor, Tensor]
 
 
 def sample(
-    sampler: Sampler, prompts: Sequence[Sequence[int]], most: int, seed: int
+    sampler: Sampler, prompts: Sequence[Sequence[int]], most: int, seed: int, each: int = 1
 ) -> list[Sampled]:
-    """Sample a reply to each prompt, at temperature 1, of at most `most` tokens.
+    """Sample `each` replies to each prompt, at temperature 1, of at most `most` tokens.
+
+    Those of a prompt stand together, and it is read once for all of them.
 
     Deterministic by its arguments. Each row draws noise of its own at each step, used or not, so
     two models that are asked the same with the same seed draw by the same chance (Gumbel's trick):
@@ -155,10 +157,10 @@ def sample(
     import torch
 
     with torch.inference_mode():
-        return _sample(sampler, prompts, most, torch.Generator().manual_seed(seed))
+        return _sample(sampler, prompts, most, torch.Generator().manual_seed(seed), each)
 
 
-def _first(sampler: Sampler, tokens: Tensor, lead: Tensor, cache: _Cache) -> Tensor:
+def read_prompts(sampler: Sampler, tokens: Tensor, lead: Tensor, cache: Cache) -> Tensor:
     """Read the prompts; return the logits after them."""
     import torch
 
@@ -172,14 +174,19 @@ def _first(sampler: Sampler, tokens: Tensor, lead: Tensor, cache: _Cache) -> Ten
 
 
 def _sample(
-    sampler: Sampler, prompts: Sequence[Sequence[int]], most: int, chance: Any
+    sampler: Sampler, prompts: Sequence[Sequence[int]], most: int, chance: Any, each: int
 ) -> list[Sampled]:
     import torch
 
-    tokens, lead = _padded(prompts, sampler.pad)
-    rows, width = tokens.shape
-    cache = _Cache(sampler, rows, width + most)
-    logits = _first(sampler, tokens, lead, cache)
+    tokens, lead = padded(prompts, sampler.pad)
+    width = tokens.shape[1]
+    cache = Cache(sampler, len(tokens), width + most)
+    logits = read_prompts(sampler, tokens, lead, cache)
+    if each > 1:
+        whose = torch.arange(len(tokens)).repeat_interleave(each)
+        cache.keep(whose)
+        logits, lead = logits[whose], lead[whose]
+    rows = len(lead)
     running = torch.arange(rows)
     said = torch.full((rows, most), sampler.pad, dtype=torch.long)
     weighed = torch.zeros((rows, most))
