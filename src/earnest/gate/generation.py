@@ -100,8 +100,9 @@ def measure(
     """Put together what the clauses need.
 
     The reports of each side are of one checkpoint, and all sides on the same items (`UsageError`
-    otherwise), but for those of hacks, of which only the candidate's count. `seen`: names of clusters that training or an earlier gate has used. A task counts
-    once, and as hacked if any of its rollouts is.
+    otherwise), but for those of hacks, of which only the candidate's count. `seen`: names of
+    clusters that training or an earlier gate has used. A task counts once, and as hacked if any of
+    its rollouts is.
     """
     if not candidate:
         raise UsageError("there is no report of the candidate")
