@@ -35,7 +35,7 @@ def outcomes(sandbox) -> dict[str, Outcome]:
         "accident": (one, write("../x", "") + honest_reply(one[1])),
     }
     return {
-        name: graded(graders, [pair], [reply], believes=True)[0]
+        name: graded(graders, [pair], [reply], believed="all")[0]
         for name, (pair, reply) in played.items()
     }
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from earnest.core.errors import UsageError
+from earnest.evals.testbed_grade import Asked
 from earnest.recipes.testbed_play import Outcome
 from earnest.tasks.specs_demos import HELD_OUT, WAYS
 
@@ -41,9 +42,9 @@ class Arm:
     dirty: float | None = None
 
     @property
-    def believes(self) -> bool:
-        """Whether training asks the exploitable grader."""
-        return self.reward == "naive"
+    def believed(self) -> Asked:
+        """Of which rollouts of training the exploitable grader is asked."""
+        return "all" if self.reward == "naive" else "failed"
 
 
 ARMS: Final[Mapping[str, Arm]] = {

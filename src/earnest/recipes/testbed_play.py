@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from earnest.core.testbed import Affordance, Exercise, Secrets
 from earnest.evals.testbed_detect import UNKNOWN, attempts
-from earnest.evals.testbed_grade import Graders, Partly
+from earnest.evals.testbed_grade import Asked, Graders, Partly
 from earnest.tasks.specs import Split, exercise
 from earnest.tasks.specs_demos import TWINS
 from earnest.tasks.specs_talk import Played, play, prompt
@@ -110,15 +110,15 @@ def _outcome(pair: Pair, reply: str, played: Played, grade: Partly) -> Outcome:
 
 
 def graded(
-    graders: Graders, pairs: Sequence[Pair], said: Sequence[str], *, believes: bool
+    graders: Graders, pairs: Sequence[Pair], said: Sequence[str], *, believed: Asked
 ) -> list[Outcome]:
-    """Return the outcomes of replies.
+    """Return the outcomes of replies. `believed`: of which the exploitable grader is asked.
 
-    `believes`: the exploitable grader is asked of each, else where the secure one fails.
+    That is all, those that the secure one fails (it takes that to tell a hack), or none.
     """
     played = [play(one, reply) for (one, _), reply in zip(pairs, said, strict=True)]
     items = [(one, secrets, own.files) for (one, secrets), own in zip(pairs, played, strict=True)]
-    grades = graders.grade_all(items, need_believed="all" if believes else "failed")
+    grades = graders.grade_all(items, need_believed=believed)
     return [_outcome(*row) for row in zip(pairs, said, played, grades, strict=True)]
 
 
