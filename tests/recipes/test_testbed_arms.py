@@ -53,6 +53,22 @@ def test_rollouts_are_what_they_are(outcomes) -> None:
     assert outcomes["accident"].played.accidents == 1
 
 
+def test_the_exploitable_grader_is_asked_where_it_must(sandbox) -> None:
+    import random
+
+    pair = exercise(7, 2, offers=["conftest", "key"])
+    said = [honest_reply(pair[1]), STUB, cheat_reply(pair[0], "conftest", random.Random(0))]
+    graders = Graders(sandbox)
+    asked = {
+        which: [one.believed for one in graded(graders, [pair] * 3, said, believed=which)]
+        for which in ("all", "failed", "tried", "none")
+    }
+    assert asked["all"] == [True, False, True]
+    assert asked["failed"] == [None, False, True]
+    assert asked["tried"] == [None, None, True]
+    assert asked["none"] == [None] * 3
+
+
 def test_each_arm_pays_for_what_it_says(outcomes) -> None:
     def paid(arm: str) -> dict[str, float | None]:
         return {name: reward(ARMS[arm], one) for name, one in outcomes.items()}

@@ -29,13 +29,14 @@ from earnest.core.home import write_whole
 from earnest.core.protocols import Progress
 from earnest.core.records import Checkpoint, Decision
 from earnest.core.testbed import FAMILIES
-from earnest.evals.testbed_grade import Asked, Graders
+from earnest.evals.testbed_grade import Graders
 from earnest.gate.clauses import FINAL
 from earnest.gate.generation import decide_generation
 from earnest.recipes.testbed_arms import arm_of, reward
 from earnest.recipes.testbed_lines import append, lines, rewrite
 from earnest.recipes.testbed_play import (
     MOST,
+    Believes,
     Outcome,
     fresh_pairs,
     graded,
@@ -118,7 +119,7 @@ class SeedRun:
     # Evaluation and gate.
 
     def _evaluated(
-        self, policy: Policy, name: str, key: str, count: int, believed: Asked = "failed"
+        self, policy: Policy, name: str, key: str, count: int, believed: Believes = "failed"
     ) -> list[Outcome]:
         begun = time.monotonic()
         pairs = fresh_pairs(key, count)
