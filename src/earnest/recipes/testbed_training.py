@@ -30,7 +30,7 @@ QUICK: Final = {
     "generations": 1, "updates": 12, "seeds": 1, "tasks": 120, "final": 0, "prompts": 24
 }  # fmt: skip
 USUAL: Final = {
-    "generations": 12, "updates": 20, "seeds": 3, "tasks": 600, "final": 2000, "prompts": 32
+    "generations": 12, "updates": 40, "seeds": 3, "tasks": 600, "final": 2000, "prompts": 32
 }  # fmt: skip
 _CONFIDENCE: Final = 0.95
 
