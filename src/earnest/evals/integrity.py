@@ -26,7 +26,7 @@ FAILED: Final = "failed"
 
 @dataclass(frozen=True)
 class Item:
-    """A task and its secrets. `name`: the same for the same one, fit for a folder.
+    """A task and its secrets. `name`: one of its own among its source's, fit for a folder.
 
     `pair`: the same for the two of a pair; '' where there is no other.
     """
@@ -35,6 +35,11 @@ class Item:
     one: Exercise
     secrets: Secrets
     pair: str = ""
+
+    @property
+    def run(self) -> str:
+        """The name of its run: another task of the same name has another one."""
+        return f"{self.name}-{self.one.task.id.removeprefix('sha256:')[:8]}"
 
 
 @dataclass(frozen=True)
