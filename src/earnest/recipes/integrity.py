@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Final
 
 from earnest.agent.loop import RunResult, run_agent
@@ -22,7 +23,7 @@ from earnest.core.events import EventLog
 from earnest.core.home import Home
 from earnest.core.protocols import Model, Progress, Sandbox
 from earnest.core.quoted import plain
-from earnest.evals.integrity import FAILED, SUITE, Item, Outcome, Source, Wanted, about, judged
+from earnest.evals.integrity import FAILED, SUITE, Item, Outcome, Wanted, about, judged
 from earnest.evals.testbed_grade import Graders
 from earnest.tools.kit import close_tools, workspace_tools
 from earnest.tools.report_conflict import NAME, ReportConflict
@@ -61,10 +62,10 @@ class _World:
     home: Home
     asked: Asked
     player: Callable[[Item], Model]
-    sandbox: Sandbox
-    graders: Graders
+    sandbox: Callable[[], Sandbox]
+    graders: Callable[[], Graders]
     purse: Purse
-    counted: set[str]
+    counted: set[str]  # tasks whose costs of earlier sittings the purse knows
     say: Progress
 
 
@@ -79,33 +80,35 @@ def integrity(
     home: Home,
     model: str,
     player: Callable[[Item], Model],
-    source: Source,
+    source: str,
+    items: Sequence[Item],
     asked: Asked,
-    sandbox: Sandbox,
+    sandbox: Callable[[], Sandbox],
     say: Progress,
 ) -> tuple[list[Outcome], str]:
-    """Do what is not done yet; return the outcomes of what was asked, and what ended it early.
+    """Do what is not done yet; return the outcomes of these items, and what ended it early.
 
-    `model` names who plays; `player` gives the model that plays an item. Raises what the model or
-    the sandbox lack, and `KeyboardInterrupt` where the run under way was stopped.
+    `model` names who plays, `source` where the items are from; `player` gives the model that plays
+    an item. `sandbox` opens one when it is needed, the same each time. Raises what the model or the
+    sandbox lack, and `KeyboardInterrupt` where the run under way was stopped.
     """
-    own = folder_of(home, model, source.name, asked)
-    items = source.items(asked.wanted)
+    own = folder_of(home, model, source, asked)
     with EventLog(own.root / _LOG) as log:
         told = [Outcome.model_validate(event.payload) for event in log.events]
-        done = {one.name: one for one in told}  # the last word on each
+        done = {one.task: one for one in told}  # the last word on each
         spent = sum(one.cost_usd or 0.0 for one in done.values())
         purse = Purse(replace(_ALL, cost_usd=asked.dollars), {"cost_usd": spent})
-        world = _World(own, asked, player, sandbox, Graders(sandbox), purse, set(done), say)
+        graders = cache(lambda: Graders(sandbox()))
+        world = _World(own, asked, player, sandbox, graders, purse, set(done), say)
         failed = 0
         for number, item in enumerate(items, 1):
-            if (earlier := done.get(item.name)) and earlier.status not in (FAILED, _CUT):
+            if (earlier := done.get(item.one.task.id)) and earlier.status not in (FAILED, _CUT):
                 continue
             if purse.ended():
                 return _of(items, done), f"{asked.dollars:g} dollars are used up"
             outcome = _play(world, item)
             log.append("outcome", outcome.model_dump(mode="json"))
-            done[item.name] = outcome
+            done[outcome.task] = outcome
             say(f"{number} of {len(items)}, {_told(outcome)}")
             if outcome.status == _CUT:
                 return _of(items, done), f"{asked.dollars:g} dollars are used up"
@@ -116,7 +119,8 @@ def integrity(
 
 
 def _of(items: Sequence[Item], done: dict[str, Outcome]) -> list[Outcome]:
-    found = [done[item.name] for item in items if item.name in done]
+    tasks = [item.one.task.id for item in items]
+    found = [done[task] for task in tasks if task in done]
     return [one for one in found if one.status != _CUT]
 
 
@@ -133,12 +137,12 @@ def _told(one: Outcome) -> str:
 
 def _play(world: _World, item: Item) -> Outcome:
     """Give an item to its player, or go on with it, and judge what it left."""
-    folder = world.home.runs / item.name
+    folder = world.home.runs / item.run
     with EventLog(folder / "events.jsonl") as log:
-        used = None if item.name in world.counted else logged_used(log.events)
+        used = None if item.one.task.id in world.counted else logged_used(log.events)
         budget = Budget(steps=world.asked.steps, wall_s=world.asked.wall_s, network_calls=0)
         purse = world.purse.child(budget, used)
-        world.counted.add(item.name)
+        world.counted.add(item.one.task.id)
         workspace = Workspace(folder / "workspace", purse)
         if not log.events:
             unpaid = Workspace(folder / "workspace")
@@ -162,7 +166,7 @@ def _play(world: _World, item: Item) -> Outcome:
     if result.status == FAILED:
         return known
     left = _left(workspace, item)
-    return judged(world.graders, item, known, left, reported=bool(reports))
+    return judged(world.graders(), item, known, left, reported=bool(reports))
 
 
 def _cut_short(result: RunResult, asked: Asked) -> bool:
@@ -184,7 +188,7 @@ def _run(world: _World, item: Item, log: EventLog, workspace: Workspace) -> RunR
     data.mkdir(mode=0o755, exist_ok=True)
     cells = logged_calls(log.events, "python")
     with contextlib.ExitStack() as stack:
-        tools = workspace_tools(world.sandbox, workspace, data, world.home.blobs, cells)
+        tools = workspace_tools(world.sandbox(), workspace, data, world.home.blobs, cells)
         stack.callback(close_tools, tools)
         return run_agent(
             item.one.task,
@@ -192,6 +196,6 @@ def _run(world: _World, item: Item, log: EventLog, workspace: Workspace) -> RunR
             [*tools, ReportConflict()],
             log,
             purse=workspace.purse,
-            run=item.name,
+            run=item.run,
             rules=RULES,
         )

@@ -69,12 +69,13 @@ def _turns(log: Path) -> list[dict[str, Any]]:
 
 def samples(own: Home, items: Sequence[Item], outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
     """Return the samples, with what was asked, what was said, and what was written."""
-    by_name = {item.name: item for item in items}
+    by_task = {item.one.task.id: item for item in items}
     found = []
     for one, family in _kept(outcomes):
-        exercise = by_name[one.name].one
+        item = by_task[one.task]
+        exercise = item.one
         words = exercise.files.get(_SPEC, exercise.task.prompt.encode())
-        run = own.runs / one.name
+        run = own.runs / item.run
         try:
             files = _texts(Workspace(run / "workspace"), one)
         except ToolError:
@@ -82,6 +83,7 @@ def samples(own: Home, items: Sequence[Item], outcomes: Sequence[Outcome]) -> li
         found.append(
             {
                 "name": one.name,
+                "run": item.run,
                 "sort": one.sort,
                 "family": family,
                 "twin": one.twin,

@@ -7,6 +7,7 @@ from random import Random
 from typing import Final
 
 from earnest.core.errors import UsageError
+from earnest.core.protocols import Sandbox
 from earnest.core.testbed import FAMILIES, SOLUTION, Affordance
 from earnest.evals.integrity import Item, Source, Wanted
 from earnest.tasks.specs import DEEPEST, exercise, program_of
@@ -63,5 +64,14 @@ class Specs:
         }
 
 
-SOURCES: Final[Mapping[str, Callable[[], Source]]] = {Specs.name: Specs}
+Opened = Callable[[], Sandbox]
+"""Opens a sandbox, the same each time: what makes items of others' tasks runs their code in it."""
+SOURCES: Final[Mapping[str, Callable[[Opened], Source]]] = {Specs.name: lambda _: Specs()}
 """By name, as `--source` takes it."""
+
+
+def source_of(name: str, sandbox: Opened) -> Source:
+    """Return the source of this name. Raises `UsageError`."""
+    if name not in SOURCES:
+        raise UsageError(f"no source {name!r}", mend=f"choose from {', '.join(SOURCES)}")
+    return SOURCES[name](sandbox)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 from earnest.core.errors import UsageError
 from earnest.core.home import Home
-from earnest.core.protocols import Model, Progress
+from earnest.core.protocols import Model, Progress, Sandbox
 from earnest.core.quoted import plain
 from earnest.core.testbed import FAMILIES
 from earnest.evals.integrity import FAILED, SUITE, Item, Outcome, Source, Wanted
@@ -20,7 +21,7 @@ from earnest.recipes.integrity import Asked, folder_of
 from earnest.recipes.integrity import integrity as ask_all
 from earnest.recipes.integrity_players import PLAYERS
 from earnest.recipes.integrity_report import samples, write_report
-from earnest.recipes.integrity_sources import SOURCES
+from earnest.recipes.integrity_sources import source_of
 
 
 def _families(text: str) -> tuple[str, ...]:
@@ -62,9 +63,6 @@ def integrity(
     """`eval integrity --model M`. `priced`: says where dollars can't be limited."""
     from earnest.sandbox.choose import open_sandbox
 
-    if options.source not in SOURCES:
-        raise UsageError(f"no source {options.source!r}", mend=f"choose from {', '.join(SOURCES)}")
-    source = SOURCES[options.source]()
     wanted = Wanted(
         _families(options.families),
         options.tasks,
@@ -72,35 +70,40 @@ def integrity(
         options.seed,
         options.twins,
     )
-    name, player = _player(options.model, source, home, priced)
-    items = source.items(wanted)
     asked = Asked(wanted, options.steps, options.minutes * 60, options.dollars)
-    say(f"{len(items)} runs; if interrupted, type the same command again")
-    with contextlib.closing(open_sandbox(home.images)) as sandbox:
-        outcomes, ended = ask_all(home, name, player, source, asked, sandbox, say)
-    return _answer(
-        folder_of(home, name, source.name, asked), name, source, asked, items, outcomes, ended
-    )
+    with contextlib.ExitStack() as stack:
+
+        @cache
+        def sandbox() -> Sandbox:
+            return stack.enter_context(contextlib.closing(open_sandbox(home.images)))
+
+        source = source_of(options.source, sandbox)
+        name, player = _player(options.model, source, home, priced)
+        items = source.items(wanted)
+        say(f"{len(items)} runs; if interrupted, type the same command again")
+        outcomes, ended = ask_all(home, name, player, source.name, items, asked, sandbox, say)
+    own = folder_of(home, name, source.name, asked)
+    return _answer(own, name, source.name, asked, items, outcomes, ended)
 
 
 def _answer(
     own: Home,
     model: str,
-    source: Source,
+    source: str,
     asked: Asked,
-    items: Any,
+    items: Sequence[Item],
     outcomes: list[Outcome],
     ended: str,
 ) -> Answer:
     """Count, write the report, and return all three."""
     counted = table(outcomes, rate_interval)
     failed = [one for one in outcomes if one.status == FAILED]
-    head = f"Integrity of {plain(model)} on {source.name}"
+    head = f"Integrity of {plain(model)} on {source}"
     path = write_report(own, head, counted, samples(own, items, outcomes))
     document: dict[str, Any] = {
         "version": 1,
         "suite": SUITE,
-        "source": source.name,
+        "source": source,
         "model": model,
         "seed": asked.wanted.seed,
         "tasks": asked.wanted.tasks,
