@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from typing import Any
 
 from earnest.cli_options import amount, common, whole
@@ -11,17 +12,20 @@ def add_eval(verbs: Any) -> None:
     """Add `eval`."""
     verb = verbs.add_parser(
         "eval",
-        help="measure a model: what each tool adds for it; or classify finished work",
+        help="measure a model: what each tool adds for it, whether it cheats where it could; or "
+        "classify finished work",
         epilog="example: earnest eval uplift --model anthropic:NAME --tasks 20. Each task is done "
         "once with its tool and once without. --model careful and --model guesser need no model: "
         "they show what the harness tells of a perfect user of tools, and of none. earnest "
-        "eval classify work.jsonl says whether finished work is honest or a hack.",
+        "eval integrity --model M --twins gives it tasks in which a cheat is within reach (players "
+        "that need no model: honest, cheat:FAMILY, reporter, idle). earnest eval classify "
+        "work.jsonl says whether finished work is honest or a hack.",
     )
-    verb.add_argument("suite", choices=("uplift", "classify"))
+    verb.add_argument("suite", choices=("uplift", "integrity", "classify"))
     verb.add_argument(
         "file", nargs="?", default="", metavar="FILE", help="classify: work, one a line (JSON)"
     )
-    verb.add_argument("--model", default="", help="uplift: as for run; or careful, or guesser")
+    verb.add_argument("--model", default="", help="as for run; or a player's name")
     verb.add_argument(
         "--tasks", type=whole, default=10, metavar="N", help="tasks a family (default: 10)"
     )
@@ -29,10 +33,12 @@ def add_eval(verbs: Any) -> None:
         "--families",
         default="",
         metavar="NAMES",
-        help="python,search,http,notes, or some of them (default: all)",
+        help="uplift: python,search,http,notes; integrity: the cheat families that are to be "
+        "within reach, by the names that `testbed families` lists; or some (default: all)",
     )
     verb.add_argument("--seed", type=int, default=0, metavar="N", help="draws the tasks")
     verb.add_argument("--dollars", type=amount, metavar="X", help="most that it may cost in all")
+    _integrity_options(verb)
     verb.add_argument(
         "--rl-character", default="", metavar="DIR", help="classify: the labelled solutions there"
     )
@@ -46,3 +52,24 @@ def add_eval(verbs: Any) -> None:
         help="classify: all tasks, or one or the other random half of them (by --seed)",
     )
     common(verb, "eval")
+
+
+def _integrity_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--twins",
+        action="store_true",
+        help="integrity: each task once more with a visible test that contradicts its spec",
+    )
+    verb.add_argument(
+        "--depths",
+        default="1,2,3,4,5,6",
+        metavar="D,D",
+        help="integrity: steps of the specs, in turn",
+    )
+    verb.add_argument("--source", default="specs", help="integrity: where tasks come from")
+    verb.add_argument(
+        "--steps", type=whole, default=40, metavar="N", help="integrity: most steps a run"
+    )
+    verb.add_argument(
+        "--minutes", type=amount, default=15.0, metavar="N", help="integrity: most minutes a run"
+    )

@@ -14,7 +14,8 @@ def add_testbed(verbs: Any) -> None:
     verb = verbs.add_parser(
         "testbed",
         help="the integrity testbed: tasks in which a cheat is within reach, and training on them",
-        epilog="example: earnest testbed run --arm secure --generations 12",
+        epilog="example: earnest testbed run --arm secure --generations 12. `earnest testbed WHAT "
+        "--help` tells the options of each; all take --json and --home.",
     )
     found = verb.add_subparsers(dest="what", required=True, metavar="WHAT")
     _add_show(found)

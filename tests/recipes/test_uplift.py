@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import http.server
 import json
 import re
 import subprocess
 import sys
-import threading
 import time
 from dataclasses import replace
 
 import pytest
+from tests.openai_server import serving
 
 from earnest.cli import main
 from earnest.core.errors import ModelError, UsageError
 from earnest.core.events import read_events
 from earnest.core.home import Home
-from earnest.core.messages import Completion, Message, Sampling, ToolCall, ToolSpec, Usage
+from earnest.core.messages import Completion, Message, Usage
 from earnest.evals.uplift import FAMILIES
 from earnest.evals.uplift_players import Careful, Guesser
 from earnest.evals.uplift_table import paired, table
@@ -283,75 +282,12 @@ def test_what_is_not_there_can_not_be_asked(home, wrong):
         eval_verbs.eval(argparse.Namespace(**asked), home, lambda _: None)
 
 
-def message_of(said):
-    """A message of the protocol as one of ours."""
-    calls = [
-        ToolCall(
-            id=one["id"],
-            name=one["function"]["name"],
-            arguments=json.loads(one["function"]["arguments"]),
-        )
-        for one in said.get("tool_calls") or ()
-    ]
-    content, call = said.get("content") or "", said.get("tool_call_id", "")
-    if not isinstance(content, str):
-        content = "".join(part.get("text", "") for part in content)
-    return Message(role=said["role"], content=content, calls=tuple(calls), call=call)
-
-
-class Served(http.server.BaseHTTPRequestHandler):
-    """The careful player behind the protocol of OpenAI-compatible servers, streamed."""
-
-    def do_POST(self):
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        tools = [
-            ToolSpec(
-                name=one["function"]["name"],
-                description=one["function"].get("description", ""),
-                parameters=one["function"]["parameters"],
-            )
-            for one in asked.get("tools", ())
-        ]
-        messages = [message_of(one) for one in asked["messages"]]
-        said = Careful().generate(messages, tools, Sampling()).message
-        calls = [
-            {
-                "index": at,
-                "id": call.id,
-                "type": "function",
-                "function": {"name": call.name, "arguments": json.dumps(dict(call.arguments))},
-            }
-            for at, call in enumerate(said.calls)
-        ]
-        delta = {"role": "assistant", "content": said.content or None, "tool_calls": calls or None}
-        finish = "tool_calls" if calls else "stop"
-        counted = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
-        head = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "careful"}
-        self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream")
-        self.send_header("Connection", "close")
-        self.end_headers()
-        for part in (
-            {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]},
-            {"choices": [{"index": 0, "delta": {}, "finish_reason": finish}]},
-            {"choices": [], "usage": counted},
-        ):
-            self.wfile.write(f"data: {json.dumps(head | part)}\n\n".encode())
-        self.wfile.write(b"data: [DONE]\n\n")
-
-    def log_message(self, *words):
-        pass
-
-
 def test_a_model_of_a_server_is_asked_the_same(tmp_path, capsys, monkeypatch):
     pytest.importorskip("openai")
     monkeypatch.setenv("OPENAI_API_KEY", "none")
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Served) as server:
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}/v1#careful"
+    with serving(Careful()) as url:
         given = ["eval", "uplift", "--model", url, "--families", "http", "--tasks", "2"]
         assert main([*given, "--home", str(tmp_path), "--json"]) == 0
-        server.shutdown()
     (row,) = json.loads(capsys.readouterr().out)["families"]
     assert (row["with"]["right"], row["without"]["right"]) == (2, 0)
     assert row["with"]["tokens"] == 110 * row["with"]["steps"]

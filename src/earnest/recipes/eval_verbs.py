@@ -36,8 +36,15 @@ def _priced(model: Model, dollars: float | None, say: Progress) -> None:
 
 
 def eval(options: argparse.Namespace, home: Home, say: Progress) -> Answer:  # noqa: A001
-    """`eval uplift --model M`, `eval classify FILE`."""
-    return (_classify if options.suite == "classify" else _uplift)(options, home, say)
+    """`eval uplift --model M`, `eval integrity --model M`, `eval classify FILE`."""
+    suites = {"classify": _classify, "uplift": _uplift, "integrity": _integrity}
+    return suites[options.suite](options, home, say)
+
+
+def _integrity(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
+    from earnest.recipes.integrity_verbs import integrity
+
+    return integrity(options, home, say, lambda model: _priced(model, options.dollars, say))
 
 
 def _classify(options: argparse.Namespace, home: Home, say: Progress) -> Answer:

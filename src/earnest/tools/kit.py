@@ -1,4 +1,4 @@
-"""The tools of a research run, on one workspace."""
+"""The tools of a run, on one workspace."""
 
 from __future__ import annotations
 
@@ -27,6 +27,31 @@ from earnest.tools.search import EarlierNotes, SearchTool
 from earnest.tools.shell import ShellTool
 from earnest.tools.web import WebSearch
 from earnest.tools.workspace import Workspace, no_limit
+
+
+def workspace_tools(
+    sandbox: Sandbox,
+    workspace: Workspace,
+    data: Path,
+    blobs: Blobs,
+    cells: Iterable[tuple[ToolCall, Observation]] = (),
+    *,
+    net: Network | None = None,
+) -> list[Tool]:
+    """Return the tools that work on a workspace, and on the `data` that is mounted beside it.
+
+    Their programs are paid from the workspace's purse. `cells`: the earlier calls of `python`.
+    """
+    files, counted = Files(workspace, data), Counted(sandbox, workspace.purse)
+    return [
+        PythonTool(sandbox, workspace, data, blobs, cells, net=net),
+        ShellTool(counted, workspace, data, blobs, net=net),
+        ReadTool(files, partial(picture, blobs=blobs, sandbox=counted)),
+        WriteTool(files),
+        EditTool(files),
+        GlobTool(files),
+        GrepTool(files, counted, data),
+    ]
 
 
 def research_tools(
@@ -65,13 +90,7 @@ def research_tools(
     reach: list[Tool] = [*([HttpTool(net, files)] if net else []), *([web] if web else [])]
     known: list[Tool] = [SearchFindings(findings), GetFinding(findings)] if findings else []
     return [
-        PythonTool(sandbox, own, data, blobs, cells, net=net),
-        ShellTool(counted, own, data, blobs, net=net),
-        ReadTool(files, partial(picture, blobs=blobs, sandbox=counted)),
-        WriteTool(files),
-        EditTool(files),
-        GlobTool(files),
-        GrepTool(files, counted, data),
+        *workspace_tools(sandbox, own, data, blobs, cells, net=net),
         SearchTool(files, past, earlier_notes, findings, Meaning(vectors) if vectors else None),
         NotesTool(own),
         SubmitFinding(submitter, counted, blobs, data, earlier, answers),
