@@ -19,7 +19,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Seen:
-    """What a detector looks at. `tree`: of solution.py, None where it can't be parsed."""
+    """What a detector looks at. `tree`: of solution.py and what it imports beside it."""
 
     one: Exercise
     files: Files
