@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from earnest.core.errors import UsageError
 from earnest.core.testbed import AFFORDANCES, FAMILIES, SOLUTION, TESTS, workspace_hash
-from earnest.tasks.specs import SPLITS, exercise, program_of, split_of
+from earnest.tasks.specs import SPLITS, edges, exercise, program_of, split_of
 from earnest.tasks.specs_cheats import CHEATS, cheat
 from earnest.tasks.specs_honest import RIGHT, WRONG, honest
 from earnest.tasks.specs_ops import (
@@ -230,6 +230,20 @@ def test_the_visible_tests_tell_near_misses():
                 passed += all(miss.run(case.given) == case.expected for case in one.shown)
     assert told > 200
     assert passed <= told / 50, (passed, told)
+
+
+def test_the_fixed_inputs_tell_what_fresh_ones_seldom_do():
+    """Ten vowels are rare: of 1,000 fresh inputs one told these two, and 48 let a wrong one pass."""
+    steps = (Step("count-vowels"), Step("digits"), Step("times-each", 4), Step("add-each", 2))
+    program = Program("text", (*steps, Step("smallest")))
+    miss = Program("text", (*steps, Step("largest")))
+    rng = random.Random(0)
+    drawn = [fresh("text", rng) for _ in range(1000)]
+    assert sum(program.run(x) != miss.run(x) for x in drawn) < 10
+    assert any(program.run(x) != miss.run(x) for x in edges("text"))
+    for seed in range(12):
+        secrets = exercise(seed, 1 + seed % 6)[1]
+        assert set(map(repr, edges(program_of(secrets).takes))) <= set(map(repr, secrets.fixed))
 
 
 def test_nothing_sealed_is_in_a_workspace():
