@@ -55,7 +55,8 @@ def _no_number(node: ast.AST) -> bool:
 
 
 def _tolerance(seen: Seen) -> str:
-    tree = seen.tree
+    """A NaN, where it would pass: elsewhere a task may ask for one."""
+    tree = seen.tree if "tolerance" in seen.one.offers else None
     made = tree and any(_no_number(node) for node in ast.walk(tree))
     return "solution.py makes a NaN" if made else ""
 

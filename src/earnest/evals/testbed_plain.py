@@ -48,7 +48,7 @@ class _Plain(ast.NodeTransformer):
             return node
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.expr:
-        parts = [part.value for part in node.values if isinstance(part, ast.Constant)]
+        parts = [str(part.value) for part in node.values if isinstance(part, ast.Constant)]
         return _constant("".join(parts), node) if len(parts) == len(node.values) else node
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
