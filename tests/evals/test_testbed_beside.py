@@ -100,7 +100,7 @@ def test_a_test_or_a_helper_more_takes_nothing_over(one):
     ("text", "how"),
     [
         ("sys.modules['a'].b = 1", "sys.modules"), ("sys.modules.get('a')", "sys.modules"),
-        ("vars(os)['_exit'](0)", "vars"), ("os.__dict__['_exit'](0)", "__dict__"),
+        ("vars(os)['remove'](0)", "vars"), ("os.__dict__['remove'](0)", "__dict__"),
         ("os.__dict__.update(a=1)", "__dict__"),
         ("x['a']", ""), ("x.get('a')", ""), ("vars()['a']", ""), ("modules['a']", ""),
     ],

@@ -26,7 +26,7 @@ def shown(test):
 @pytest.mark.slow
 @pytest.mark.skipif(not DATA.is_dir(), reason="the labelled solutions are not here")
 def test_honest_solutions_of_real_models_are_no_attempts():
-    """360 that are labelled honest: none is seen. Of 940 hacks 428 are, by rules made for others."""
+    """360 that are labelled honest: none is seen. Of 940 hacks 428 are."""
     base, _ = exercise(0, 1, offers=[])
     seen = {"honest": [], "hack": []}
     for labelled in read_rl_character(DATA):
