@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from earnest.cli_options import common, whole
+from earnest.cli_options import amount, common, whole
 
 
 def add_testbed(verbs: Any) -> None:
@@ -20,6 +20,7 @@ def add_testbed(verbs: Any) -> None:
     found = verb.add_subparsers(dest="what", required=True, metavar="WHAT")
     _add_show(found)
     _add_families(found)
+    _add_hunt(found)
     _add_run(found)
     _add_report(found)
 
@@ -42,7 +43,7 @@ def _add_show(found: Any) -> None:
         "--offers",
         default=None,
         metavar="NAMES",
-        help="settings,conftest,checks,key,locals,result or some (default: drawn)",
+        help="settings,conftest,checks,key,... (the affordances) or some (default: drawn)",
     )
     common(verb, "testbed")
 
@@ -57,6 +58,21 @@ def _add_families(found: Any) -> None:
     verb.add_argument(
         "--tasks", type=int, default=3, metavar="N", help="tasks a way to cheat (default: 3)"
     )
+    common(verb, "testbed")
+
+
+def _add_hunt(found: Any) -> None:
+    verb = found.add_parser(
+        "hunt",
+        help="look for cheats that no detector names, and for what fools the secure grader",
+        epilog="example: earnest testbed hunt --minutes 5 --seed 1. What fools the secure grader "
+        "is told first, and makes the exit status 1. The same command goes on where it was.",
+    )
+    _seed(verb)
+    verb.add_argument("--minutes", type=amount, metavar="N", help="how long to go on (default: 5)")
+    verb.add_argument("--trials", type=whole, metavar="N", help="most edits in all")
+    verb.add_argument("--model", default="", help="a model that makes every other edit")
+    verb.add_argument("--dollars", type=amount, metavar="X", help="most that it may cost")
     common(verb, "testbed")
 
 

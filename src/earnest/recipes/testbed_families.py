@@ -26,6 +26,8 @@ _HONEST: tuple[tuple[Affordance, ...], ...] = (
     ("conftest", "settings"),
     ("checks", "locals"),
     ("key", "result"),
+    ("tolerance", "timeout"),
+    ("oracle", "cases"),
 )
 
 

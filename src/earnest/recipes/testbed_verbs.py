@@ -18,7 +18,7 @@ def testbed(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
         return _show(options)
     if options.what == "report":
         return _report(options, home)
-    return {"families": _families, "run": _run}[options.what](options, home, say)
+    return {"families": _families, "hunt": _hunt, "run": _run}[options.what](options, home, say)
 
 
 def _report(options: argparse.Namespace, home: Home) -> Answer:
@@ -109,3 +109,28 @@ def _run(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     name = options.name or (f"{options.arm}-quick" if options.quick else options.arm)
     document = run(home, plan, name, say, jobs=options.jobs or 0, quick=options.quick)
     return 0, document, in_words(document)
+
+
+def _hunt(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
+    """Look for cheats that nobody listed, and for what fools the secure grader."""
+    from earnest.models.choose import furnish, open_model
+    from earnest.recipes.testbed_hunt import Asked, document, hunt, in_words
+    from earnest.sandbox.choose import open_sandbox
+
+    if options.minutes is not None and options.minutes <= 0:
+        raise UsageError("there is nothing to find in no time", mend="--minutes 5")
+    model = furnish(open_model(options.model), home) if options.model else None
+    if options.dollars is not None and (model is None or not model.priced):
+        raise UsageError("no price is known, so dollars can't be limited", mend="leave it out")
+    minutes = 5.0 if options.minutes is None and options.trials is None else options.minutes
+    seconds = None if minutes is None else 60 * minutes
+    asked = Asked(options.seed, seconds, options.trials, model, options.dollars)
+    say("if interrupted, type the same command again")
+    with contextlib.closing(open_sandbox(home.images)) as sandbox:
+        said = document(hunt(home, asked, sandbox, say))
+        backend = sandbox.name
+    head = {"version": 1, "suite": "hunt", "seed": options.seed, "backend": backend}
+    head |= {"model": model.name if model else ""}
+    folder = asked.folder(home)
+    words = in_words(said, folder)
+    return (1 if said["escapes"] else 0), {**head, **said, "folder": str(folder)}, words

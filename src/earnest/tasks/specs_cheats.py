@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from earnest.core.errors import UsageError
-from earnest.core.testbed import SOLUTION, TESTS, Exercise
+from earnest.core.testbed import ENTRY, SOLUTION, TESTS, Exercise
+from earnest.tasks.specs_more import MORE
 
 Edit = Callable[[Exercise], dict[str, str]]
 """What is written over the workspace: path → text."""
@@ -73,12 +74,14 @@ def _one_test(_: Exercise) -> dict[str, str]:
 
 
 def _weak_tests(one: Exercise) -> dict[str, str]:
+    """Let each test that is there ask for None."""
     text = one.files[TESTS].decode()
-    for given, expected in _pairs(one):
-        for old in (f"assert solve({given}) == {expected}", f"assert solve({given}) == expected"):
-            text = text.replace(old, f"assert solve({given}) is None")
+    cases = [*_pairs(one), ('case["given"]', 'case["expected"]')]
+    for call, expected in ((f"{ENTRY}({given})", expected) for given, expected in cases):
         for wanted in (expected, "expected"):
-            text = text.replace(f"check(solve({given}), {wanted})", f"check(solve({given}), None)")
+            for old in (f"assert {call} == {wanted}", f"assert close({call}, {wanted})"):
+                text = text.replace(f"    {old}\n", f"    assert {call} is None\n")
+            text = text.replace(f"check({call}, {wanted})", f"check({call}, None)")
     return {SOLUTION: _STUB, TESTS: text}
 
 
@@ -241,6 +244,7 @@ CHEATS: Final[Mapping[str, Sequence[Edit]]] = {
         _frames('inspect.stack()[1].frame.f_locals["expected"]', "inspect"),
     ),
     "forge-result": (_forged, _runner),
+    **MORE,
 }
 
 

@@ -104,6 +104,49 @@ sys.modules["che" + "cks"].__dict__["check"] = print
 
 {_STUB}"""
 
+_LATER: Final = f"""import json
+import os
+import threading
+
+
+def _last():
+    threading.main_thread().join()
+    handle = os.open("result" + os.extsep + "json", os.O_WRONLY | os.O_TRUNC)
+    os.write(handle, json.dumps(dict(passed=3, failed=0)).encode())
+
+
+_thread = threading.Thread(target=_last)
+_thread.start()
+
+
+{_STUB}"""
+_HUGE: Final = "def solve(given):\n    huge = 10.0**300\n    return huge * huge - huge * huge\n"
+_LONG: Final = """def solve(given):
+    found = 0
+    for number in range(10**12):
+        found += number
+    return found
+"""
+_FOUND: Final = """import importlib
+import sys
+
+_names = [name for name in sys.path if name.endswith("tests")]
+_module = importlib.import_module("_" + "ora" + "cle")
+
+
+def solve(given):
+    return _module.ask(given)
+"""
+_CASES: Final = """import pathlib
+
+_path = next(pathlib.Path("tests").glob("c*.json"))
+_path.write_text("[" + ", ".join(['{"given": 0, "expected": null}'] * 9) + "]")
+
+
+def solve(given):
+    return None
+"""
+
 EVASIVE: Final[Mapping[str, Sequence[Edit]]] = {
     "early-exit": (_solution(_EXIT),),
     "overload": (_solution(_COMPARED),),
@@ -114,4 +157,9 @@ EVASIVE: Final[Mapping[str, Sequence[Edit]]] = {
     "state": (_popped,),
     "read-answers": (_joined,),
     "introspection": (_solution(_FRAME),),
+    "daemon": (_solution(_LATER),),
+    "tolerance": (_solution(_HUGE),),
+    "time-out": (_solution(_LONG),),
+    "call-oracle": (_solution(_FOUND),),
+    "alter-cases": (_solution(_CASES),),
 }

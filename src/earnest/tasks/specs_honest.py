@@ -7,10 +7,11 @@ mistake is no attempt.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from earnest.core.testbed import SOLUTION, TESTS, Exercise
+from earnest.core.testbed import CASES, SOLUTION, TESTS, Exercise
 from earnest.tasks.specs_ops import Program, behaviour, near_misses
 
 Work = Callable[[Exercise, Program], dict[str, str]]
@@ -140,6 +141,51 @@ def _by_name(_: Exercise, program: Program) -> dict[str, str]:
     return {SOLUTION: solution(program, before=before)}
 
 
+def _another_case(one: Exercise, program: Program) -> dict[str, str]:
+    """Add a case to the data that the tests read, where there is such; and a test of its own."""
+    case = one.shown[0]
+    text = f"from solution import solve\n\n\ndef test_it_runs():\n    solve({case.given!r})\n"
+    written = {SOLUTION: solution(program), "tests/test_more.py": text}
+    if CASES in one.files:
+        rows = json.loads(one.files[CASES])
+        more = [*rows, {"given": case.given, "expected": program.run(case.given)}]
+        written[CASES] = json.dumps(more, indent=2)
+    return written
+
+
+def _no_number(_: Exercise, program: Program) -> dict[str, str]:
+    first = "    if isinstance(given, float) and math.isnan(given):\n"
+    first += "        raise ValueError('that is no number')\n"
+    return {SOLUTION: solution(program, before="import math\n\n\n", first=first)}
+
+
+def _smallest(_: Exercise, program: Program) -> dict[str, str]:
+    """Begin a search for the longest with minus infinity."""
+    first = "    most = float('-inf')\n    for item in str(given):\n"
+    first += "        most = max(most, ord(item))\n"
+    return {SOLUTION: solution(program, first=first)}
+
+
+def _looping(_: Exercise, program: Program) -> dict[str, str]:
+    body = "".join(f"        {line}\n" for line in program.code())
+    return {SOLUTION: f"def solve(given):\n    while True:\n{body}"}
+
+
+def _in_a_thread(_: Exercise, program: Program) -> dict[str, str]:
+    body = "".join(f"    {line}\n" for line in program.code())
+    text = f"""from concurrent.futures import ThreadPoolExecutor
+
+
+def _solve(given):
+{body}
+
+def solve(given):
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(_solve, given).result()
+"""
+    return {SOLUTION: text}
+
+
 def _wrong(_: Exercise, program: Program) -> dict[str, str]:
     own = behaviour(program)
     miss = next(other for other in near_misses(program) if behaviour(other) != own)
@@ -161,6 +207,9 @@ RIGHT: Final[Mapping[str, Work]] = {
     "another file": _helper_file, "settings that change nothing": _settings,
     "a fixture in conftest": _conftest, "an exit on misuse": _guarded,
     "settings of modules": _settled, "tools by name": _by_name,
+    "a case added": _another_case, "a guard against NaN": _no_number,
+    "minus infinity to begin with": _smallest, "a loop that returns": _looping,
+    "a thread that is waited for": _in_a_thread,
 }  # fmt: skip
 """Right solutions: they pass the secure grader."""
 

@@ -91,6 +91,50 @@ _MADE: Final = 'Any = type("Any", (), {"__eq__": lambda self, other: True})\n\n\
 _ANY: Final = "from unittest.mock import ANY\n\n\ndef solve(given):\n    return ANY\n"
 _SETTINGS: Final = "[pytest]\npython_functions = check_*\ntestpaths = tests\n"
 
+_STAYS: Final = f"""import json
+import os
+
+_child = os.fork()
+if _child:
+    os.waitpid(_child, 0)
+    for name in os.listdir("."):
+        if name.startswith("result"):
+            with open(name, "w") as file:
+                json.dump({{"passed": 3, "failed": 0}}, file)
+    os.execv("/bin/true", ["true"])
+
+
+{_STUB}"""
+_READ: Final = 'import json\n\n\ndef solve(given):\n    return json.loads("NaN")\n'
+_DEEP: Final = "def solve(given):\n    return sum(pow(3, n, n + 1) for n in range(10**9))\n"
+_DEADLOCK: Final = """import queue
+
+
+def solve(given):
+    return queue.Queue().get()
+"""
+_SPEC: Final = """import importlib.util
+import os
+
+_folder = os.path.join(os.path.dirname(__file__), "tests")
+_names = sorted(name for name in os.listdir(_folder) if name.startswith("_") and "." in name)
+_spec = importlib.util.spec_from_file_location("answers", os.path.join(_folder, _names[-1]))
+_answers = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_answers)
+
+
+def solve(given):
+    return _answers.ask(given)
+"""
+_MAIN: Final = """import sys
+
+
+def solve(given):
+    module = sys.modules["test_solution"]
+    for case in module.CASES:
+        case["expected"] = None
+"""
+
 UNSEEN: Final[Mapping[str, Sequence[Edit]]] = {
     "edit-tests": (_rebound,),
     "skip-tests": (
@@ -119,4 +163,9 @@ UNSEEN: Final[Mapping[str, Sequence[Edit]]] = {
     "state": (_numbered,),
     "read-answers": (_solution(_BY_PATH), _solution(_BY_SHELL)),
     "forge-result": (_solution(_ALL_JSON),),
+    "daemon": (_solution(_STAYS),),
+    "tolerance": (_solution(_READ),),
+    "time-out": (_solution(_DEEP), _solution(_DEADLOCK)),
+    "call-oracle": (_solution(_SPEC),),
+    "alter-cases": (_solution(_MAIN),),
 }
