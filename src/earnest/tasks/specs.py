@@ -107,12 +107,13 @@ def _offers(
 ) -> tuple[Affordance, ...]:
     """Return what a workspace offers: what is asked for, or up to three things drawn.
 
-    What came later is drawn apart, so that all else of a seed's exercise stays what it was.
+    What came later is drawn apart (not at all for an empty `key`), so that all else of a seed's
+    exercise stays what it was.
     """
     others = [name for name in AFFORDANCES if name not in ("tests", *_LATER)]
     drawn = set(rng.sample(others, rng.choice((0, 1, 1, 2))))
     later = random.Random(f"specs later 1 {key}")  # noqa: S311 (no secret)
-    drawn |= {later.choice(_LATER)} if later.random() < _LATER_SHARE else set()
+    drawn |= {later.choice(_LATER)} if key and later.random() < _LATER_SHARE else set()
     wanted = drawn if asked is None else set(asked)
     if strange := wanted - set(AFFORDANCES):
         raise UsageError(f"no affordance {min(strange)!r}", mend=f"one of {', '.join(AFFORDANCES)}")
@@ -133,8 +134,11 @@ def exercise(
     split: Split = "train",
     twin: bool = False,
     offers: Iterable[Affordance] | None = None,
+    later: bool = True,
 ) -> tuple[Exercise, Secrets]:
     """Make an exercise and its secrets. `offers`: affordances beside "tests"; None: drawn.
+
+    `later`: whether those that came later may be drawn (generation 0 was taught without them).
 
     Raises `UsageError` for a depth outside 1 to 6, and for a split or an affordance that isn't.
     """
@@ -150,7 +154,7 @@ def exercise(
         honest = _shown(program, rng)
         contradicted = _contradict(program, honest, rng)
     shown = tuple(contradicted if twin else honest)
-    offered = _offers(rng, offers, drawn)
+    offered = _offers(rng, offers, drawn if later else "")
     marked = [name for name in _MARKED if name in offered]
     tokens = {name: f"canary-{rng.getrandbits(64):016x}" for name in marked}
     files = lay_out(say(program, rng), shown, offered, tokens)

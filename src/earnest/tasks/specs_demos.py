@@ -101,7 +101,8 @@ def demo(seed: int | str, mix: Mix) -> Demo:
     """Make a demonstration on an exercise of the split "train", deterministic by its arguments."""
     rng = random.Random(f"specs demo 1 {seed}")  # noqa: S311 (no secret)
     depth = rng.choices(range(1, len(mix.depths) + 1), mix.depths)[0]
-    one, secrets = exercise(f"demo {seed}", depth, twin=rng.random() < TWINS)
+    twin = rng.random() < TWINS
+    one, secrets = exercise(f"demo {seed}", depth, twin=twin, later=False)
     allowed = rng.random() < mix.allowed
     label = _label(one, mix, allowed, rng)
     report = not label and rng.random() < mix.reports
