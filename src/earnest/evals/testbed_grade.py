@@ -23,6 +23,7 @@ from earnest.core.errors import LackError
 from earnest.core.jobs import Job, Limits, Result
 from earnest.core.protocols import Sandbox
 from earnest.core.testbed import ENTRY, SOLUTION, Exercise, Files, Secrets, workspace_hash
+from earnest.evals.testbed_real import by_script, by_value
 from earnest.sandbox.choose import require_isolation
 from earnest.sandbox.grade import Case, Grade, Grader
 
@@ -112,8 +113,15 @@ def grader(secrets: Secrets) -> Grader:
 
 
 def secure(sandbox: Sandbox, secrets: Secrets, files: Files, seed: int | None = None) -> Grade:
-    """Grade solution.py by the split protocol; no other file counts. Raises `SandboxError`."""
+    """Grade solution.py by the split protocol; no other file counts. Raises `SandboxError`.
+
+    Where the task brought a script of its own, that grades all files, weakly.
+    """
     source = files.get(SOLUTION, b"").decode(errors="replace")
+    if secrets.script:
+        return by_script(sandbox, secrets.script, files)
+    if secrets.by_value:
+        return by_value(sandbox, secrets, source, FRESH, seed)
     return grader(secrets).grade(sandbox, source, ENTRY, seed=seed)
 
 
@@ -145,7 +153,8 @@ class Graders:
 
     def secure(self, one: Exercise, secrets: Secrets, files: Files) -> Grade:
         """Return the secure grade."""
-        key = (one.task.id, digest(files.get(SOLUTION, b"")))
+        whole = secrets.script is not None
+        key = (one.task.id, workspace_hash(files) if whole else digest(files.get(SOLUTION, b"")))
         if key not in self._secure:
             self.runs[1] += 1
             self._secure[key] = secure(self.sandbox, secrets, files)
