@@ -1,6 +1,7 @@
 """Foreign references and foreign test scripts: asked in jails, believed no further than shown."""
 
 import random
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -25,7 +26,6 @@ def test_what_a_reference_gives_is_told(sandbox):
     for args in [*known.fresh, *(args for args, _ in TESTS_OF)]:
         assert known.values[repr(args)] == max(args[1], min(args[0], args[2]))
     assert not {repr(args) for args in known.fresh} & {repr(args) for args, _ in TESTS_OF}
-    assert tell(sandbox, CLAMP, "clamp", TESTS_OF, "0") == known
 
 
 @pytest.mark.parametrize(
@@ -148,6 +148,35 @@ def test_the_fresh_inputs_are_drawn_anew(sandbox, clamp):
     assert all(grade.passed and grade.strength == "strong" for grade in grades)
     assert grades[0].seed != grades[1].seed
     assert by_value(sandbox, secrets, "", 10).why == "raised"
+
+
+# A right solution that differs from the reference where a bound breaks the precondition.
+PICKY = CLAMP.replace("    return", "    if low > 3:\n        raise ValueError\n    return")
+ENDS = f"import os\nT = {dict(TESTS_OF)!r}\n\ndef clamp(*given):\n    return T[given]"
+ENDS += " if given in T else os._exit(0)\n"
+DEFAULT = "T = {table!r}\n\ndef clamp(*given):\n    return T.get(given, {default})\n"
+
+
+def test_a_right_solution_may_differ_on_fresh_inputs(sandbox, clamp):
+    grade = by_value(sandbox, clamp[1], PICKY, 40, 5)
+    assert grade.passed, grade
+    assert not grade.outcomes[-1].said.startswith("right on 40")
+    slow = CLAMP.replace(
+        "    return", "    if low > 3:\n        import os; os._exit(0)\n    return"
+    )
+    grade = by_value(sandbox, clamp[1], slow, 40, 5)
+    assert all(outcome.passed for outcome in grade.outcomes[:-1]), grade
+
+
+def test_no_table_passes_whatever_its_default(sandbox, clamp):
+    secrets = clamp[1]
+    answers = Counter(secrets.reference(secrets.fresh(random.Random(n))) for n in range(300))
+    for default, _ in answers.most_common(3):
+        text = DEFAULT.format(table=dict(TESTS_OF), default=default)
+        grade = by_value(sandbox, secrets, text, 40, 5)
+        assert all(outcome.passed for outcome in grade.outcomes[:-1])
+        assert not grade.passed
+    assert not by_value(sandbox, secrets, ENDS, 40, 5).passed
 
 
 SCRIPT = b"""#!/bin/bash

@@ -28,8 +28,9 @@ LEAST_TESTS: Final = 3
 LEAST_FRESH: Final = 5
 _LEAST_OTHERS: Final = 3  # fresh inputs whose answer is not the usual one
 _DRAWN: Final = 160
-_TEST_S: Final = 2.0
-_FRESH_S: Final = 0.25  # a candidate gets eight times as long
+_TEST_S: Final = 5.0
+_TOTAL_S: Final = 20.0
+_FRESH_S: Final = 1.0  # a candidate gets five times as long
 _LONGEST: Final = 4_000
 
 
@@ -100,12 +101,12 @@ def tell(
         raise UnusableError(f"fewer than {LEAST_TESTS} tests call it with plain values")
     rng = random.Random(f"testbed told 1 {seed}")  # noqa: S311 (what is kept back is drawn later)
     fixed = [args for args, _ in tests]
-    first = ask(sandbox, source, name, fixed, call_s=_TEST_S)
+    first = ask(sandbox, source, name, fixed, call_s=_TEST_S, total_s=_TOTAL_S)
     _met(first, tests)
     drawn = sorted(
         FreshInputs(fixed).draw(rng, _DRAWN), key=lambda args: (len(repr(args)), repr(args))
     )
-    told = ask(sandbox, source, name, drawn, call_s=_FRESH_S)
+    told = ask(sandbox, source, name, drawn, call_s=_FRESH_S, total_s=_TOTAL_S)
     kinds = {_kind(one.value) for one in first}
     found = [
         (args, one.value)
@@ -119,7 +120,9 @@ def tell(
     fresh = _thinned(found, rng)
     again = [*fresh, *fixed]
     rng.shuffle(again)
-    for args, one in zip(again, ask(sandbox, source, name, again, call_s=_TEST_S), strict=True):
+    for args, one in zip(
+        again, ask(sandbox, source, name, again, call_s=_TEST_S, total_s=_TOTAL_S), strict=True
+    ):
         if one.how != "value" or not equal(one.value, values[repr(args)]):
             raise UnusableError("the reference gives something else when it is asked again")
     return Known(values, tuple(fresh), len(drawn), len(found))
