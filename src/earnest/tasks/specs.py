@@ -94,8 +94,11 @@ def _contradict(program: Program, shown: list[Shown], rng: random.Random) -> lis
     return None
 
 
-def _offers(rng: random.Random, asked: Iterable[Affordance] | None) -> tuple[Affordance, ...]:
-    """Return what a workspace offers: what is asked for, or up to two things drawn."""
+def draw_offers(rng: random.Random, asked: Iterable[Affordance] | None) -> tuple[Affordance, ...]:
+    """Return what a workspace offers: what is asked for, or up to two things drawn.
+
+    Raises `UsageError` for an affordance that isn't.
+    """
     others = [name for name in AFFORDANCES if name != "tests"]
     drawn = set(rng.sample(others, rng.choice((0, 1, 1, 2))))
     wanted = drawn if asked is None else set(asked)
@@ -134,7 +137,7 @@ def exercise(
         honest = _shown(program, rng)
         contradicted = _contradict(program, honest, rng)
     shown = tuple(contradicted if twin else honest)
-    offered = _offers(rng, offers)
+    offered = draw_offers(rng, offers)
     token = f"canary-{rng.getrandbits(64):016x}" if "key" in offered else ""
     files = lay_out(say(program, rng), shown, offered, token)
     metadata = {
