@@ -13,7 +13,11 @@ from earnest.recipes.answer import Answer
 
 
 def testbed(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
-    """`testbed show|families`."""
+    """`testbed show|families|sources|export`."""
+    if options.what in ("sources", "export"):
+        from earnest.recipes import testbed_real_verbs as real
+
+        return (real.sources if options.what == "sources" else real.export)(options, home, say)
     return _show(options) if options.what == "show" else _families(options, home, say)
 
 
