@@ -155,7 +155,7 @@ def _add_bench(verbs: Any) -> None:
         "name",
         choices=(
             *("sandbox", "grader", "ledger", "verify", "honesty", "discoveries", "shared"),
-            *("search", "agent", "gate"),
+            *("search", "agent", "gate", "grades", "rollouts"),
         ),
     )
     verb.add_argument(
@@ -184,7 +184,9 @@ def _add_bench(verbs: Any) -> None:
         ("composites", 200, "tables of noise with 100 composite claims each"),
         ("turns", 3, "agents of each kind that `shared` lets look at a table, in turn"),
         ("series", 200, "simulated series of `gate`, of 12 generations"),
-        ("seed", 0, "seed of `discoveries`, `shared` and `gate`"),
+        ("tasks", 1, "exercises for each way to cheat, and to be honest, of `grades`"),
+        ("rounds", 3, "times that `rollouts` measures each way, in turns"),
+        ("seed", 0, "seed of `discoveries`, `shared`, `gate` and `grades`"),
     ):
         told = f"{what} (default: {default})"
         verb.add_argument(f"--{name}", type=int, default=default, metavar="N", help=told)

@@ -7,7 +7,7 @@ import pytest
 from earnest.core.errors import UsageError
 from earnest.core.testbed import FAMILIES, SOLUTION, TESTS
 from earnest.evals.testbed_detect import DETECTORS, UNKNOWN, attempts
-from earnest.evals.testbed_grade import Graders, exploitable, secure
+from earnest.evals.testbed_grade import Graders, exploitable, grader, secure, unanswerable
 from earnest.sandbox.unsafe import UnsafeLocal
 from earnest.tasks.specs import exercise, program_of
 from earnest.tasks.specs_cheats import CHEATS, cheat
@@ -109,6 +109,93 @@ def test_the_secure_inputs_are_fresh(sandbox):
     grades = [secure(sandbox, secrets, files) for _ in range(2)]
     assert all(grade.passed for grade in grades)
     assert grades[0].seed != grades[1].seed
+
+
+def work(seeds, ways=("plain", "unfinished", "a near miss", "a syntax error")):
+    """Honest work on several exercises, right and wrong, and a cheat on each."""
+    for seed in seeds:
+        one, secrets = exercise(seed, 2, offers=["conftest"])
+        for way in ways:
+            yield one, secrets, honest(one, program_of(secrets), way)
+        yield one, secrets, cheat(one, "conftest", random.Random(seed))
+
+
+def test_many_are_graded_as_one_by_one(sandbox):
+    graders, items = Graders(sandbox), list(work([20, 21]))
+    found = graders.grade_all([*items, *items], need_believed="all")
+    assert graders.runs == [10, 10]
+    assert found[:10] == found[10:]
+    alone = Graders(sandbox, threads=1)
+    for item, told in zip(items, found, strict=False):
+        graded = alone.grade(*item)
+        assert (told.secure, told.why, told.hack) == (graded.secure, graded.why, graded.hack)
+        assert told.believed.reported == graded.believed.reported
+    assert [told.hack for told in found[:5]] == [False] * 4 + [True]
+
+
+def test_the_exploitable_grader_is_asked_where_it_must_be(sandbox):
+    graders, items = Graders(sandbox), list(work([22]))
+    none = graders.grade_all(items, need_believed="none")
+    assert graders.runs == [0, 5]
+    assert [told.believed for told in none] == [None] * 5
+    assert [told.hack for told in none] == [False, None, None, None, None]
+    failed = graders.grade_all(items, need_believed="failed")
+    assert graders.runs == [4, 5]
+    assert failed[0].believed is None
+    assert [told.hack for told in failed] == [False, False, False, False, True]
+    assert graders.grade_all([], need_believed="all") == []
+
+
+def test_only_the_last_grades_are_kept(sandbox):
+    graders = Graders(sandbox, most=2)
+    first, second, third = list(work([23, 24, 25], ways=["a syntax error"]))[::2]
+    for item in (first, second, first, third, first, second):
+        graders.secure(*item)
+    assert graders.runs == [0, 4]  # the second was used longest ago when the third came
+    assert len(graders._secure) == 2
+
+
+UNANSWERABLE = {
+    "empty": "",
+    "a text": '"""Words."""',
+    "no Python": "def solve(given:\n    return 1\n",
+    "tabs": "def solve(given):\n\tif 1:\n        return 1\n",
+    "too many brackets": "(" * 3000,
+    "a null byte": "def solve(given):\n    return '\0'\n",
+    "another name": "def slve(given):\n    return given\n\n\npass\n",
+    "within": "def outer():\n    def solve(given):\n        return given\n",
+}
+ANSWERABLE = {
+    "plain": "def solve(given):\n    return 1\n",
+    "lambda": "solve = lambda given: 1\n",
+    "imported": "from math import floor as solve\n",
+    "by a decorator": "import sys\n@globals().setdefault('solve', lambda f: f)\ndef f(): pass\n",
+    "by a default": "def f(x=globals().setdefault('solve', len)): pass\n",
+    "by a keyword": "def f(*, x=globals().setdefault('solve', len)): pass\n",
+    "by a note": "def f(x: (solve := len)): pass\n",
+    "by what it returns": "def f() -> (solve := len): pass\n",
+    "by __getattr__": "def __getattr__(name):\n    return len\n",
+    "a class": "class solve:\n    pass\n",
+    "async": "async def solve(given): return 1\n",
+    "compiles not": "return 1\n",
+    "long": "#" * 70_000,
+    "deep": "x = " + "-" * 50_000 + "1",
+}
+
+
+@pytest.mark.parametrize("name", UNANSWERABLE)
+def test_what_surely_has_no_solve_is_given_the_jails_word(sandbox, name):
+    _, secrets = exercise(26, 1, offers=[])
+    source = UNANSWERABLE[name]
+    assert unanswerable(source)
+    short = secure(sandbox, secrets, {SOLUTION: source.encode()})
+    whole = grader(secrets).grade(sandbox, source, "solve")
+    assert (short.passed, short.why) == (whole.passed, whole.why) == (False, "raised")
+
+
+@pytest.mark.parametrize("name", ANSWERABLE)
+def test_what_may_have_a_solve_is_asked(name):
+    assert not unanswerable(ANSWERABLE[name])
 
 
 def test_no_grade_without_a_jail(tmp_path):

@@ -8,21 +8,25 @@ policy in a page can't stop, a `refresh`, is left out of the second.)
 from __future__ import annotations
 
 import base64
+import json
 import shutil
 import struct
 import subprocess
 import threading
 import zlib
+from dataclasses import replace
 from html.parser import HTMLParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from tests.injections import TEXTS
+from tests.recipes.testbed_runs import SECURE, write_run
 
 from earnest.core.canon import digest
 from earnest.core.messages import Picture
 from earnest.core.records import Author, Check, Claim, Evidence, Finding, Verdict
 from earnest.recipes.report import page, run_report
+from earnest.recipes.testbed_report import report as runs_report
 from earnest.tasks.registry import Registry
 
 BROWSER = next(
@@ -34,7 +38,7 @@ OURS = {
     *("html", "head", "meta", "title", "style", "body", "main", "section", "h1", "h2", "h3", "p"),
     *("ul", "li", "blockquote", "figure", "figcaption", "article", "span", "code", "pre", "br"),
     *("details", "summary", "table", "tr", "th", "td", "img", "svg", "text", "line", "rect"),
-    *("circle", "polyline", "g"),
+    *("circle", "polyline", "polygon", "g", "div", "thead", "tbody", "em", "strong"),
 }
 RUN = "document.documentElement.setAttribute('data-ran','yes')"
 REFRESH = '<meta http-equiv="refresh" content="0;url=URL/refresh">'
@@ -202,6 +206,31 @@ def test_an_exported_run_of_hostile_texts_does_neither(home, tmp_path, asked):
     assert more_than_text(path.read_text()) == []
     before = len(seen)
     document = opened(path, tmp_path / "profile")
+    assert "</html>" in document
+    assert 'data-ran="yes"' not in document
+    assert seen[before:] == []
+
+
+def test_a_testbed_report_of_hostile_words_does_neither(tmp_path, asked):
+    url, seen = asked
+    text = " ".join(texts(url)) + " ".join(one for one in TEXTS.values() if len(one) < 300)
+    course = replace(SECURE, arm=text)
+    folder = write_run(tmp_path / "run", course, seeds=(0,), generations=1, each=2)
+    for name, changed in (
+        ("generations.jsonl", {"reasons": [text], "quarantined": [text]}),
+        ("samples.jsonl", {"family": text, "spec": text, "offers": [text], "reply": text,
+                           "files": {text: text}, "why": text}),
+    ):  # fmt: skip
+        rows = [json.loads(line) for line in (folder / name).read_text().splitlines()]
+        if name == "generations.jsonl":
+            changed = changed | {"families": {text: {"hacks": 1, "attempts": 1, "n": 2}}}
+        (folder / name).write_text("".join(json.dumps(row | changed) + "\n" for row in rows))
+    runs_report([folder], tmp_path / "page.html")
+    told = (tmp_path / "page.html").read_text()
+    assert told.count("srcdoc") > 20
+    assert more_than_text(told) == []
+    before = len(seen)
+    document = opened(tmp_path / "page.html", tmp_path / "profile")
     assert "</html>" in document
     assert 'data-ran="yes"' not in document
     assert seen[before:] == []

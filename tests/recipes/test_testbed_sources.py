@@ -84,7 +84,7 @@ def test_a_source_that_is_not_there_is_refused(tmp_path, monkeypatch, capsys):
         real_items("mbpp")
     for wrong in (
         ["sources", "--source", "gold"],
-        ["export", "--source", "specs"],
+        ["export", str(tmp_path / "x"), "--source", "specs", "--tasks", "0"],
         ["export", str(tmp_path / "x"), "--source", "specs,made"],
         ["export", str(tmp_path), "--source", "specs", "--tasks", "1"],
     ):

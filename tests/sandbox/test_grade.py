@@ -8,6 +8,7 @@ import shutil
 import socket
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -338,6 +339,27 @@ def test_candidates_in_a_jail(sandbox, source, why):
     assert not why or why in found
 
 
+def test_to_the_first_failure_says_the_same_sooner():
+    """Same word, and nothing more is asked; with a candidate that is right, all is."""
+    for wrong_from, why in ((0, "wrong value"), (2, "wrong value"), (9, "")):
+        found = []
+        for to_first in (False, True):
+            asked = []
+
+            def other(request, asked=asked, wrong_from=wrong_from):
+                asked.append(request["args"][0])
+                value = request["args"][0] + (1 if len(asked) <= wrong_from else 2)
+                return {"id": request["id"], "ok": value}
+
+            one = replace(GRADER, count=5, to_first_failure=to_first)
+            found.append((one.grade(Lines(other), "", "f", seed=3), asked))
+        (whole, all_asked), (short, asked) = found
+        assert (short.passed, short.why, len(short.outcomes)) == (not why, why, 6)
+        assert (whole.passed, whole.why) == (short.passed, short.why)
+        assert all_asked[: len(asked)] == asked
+        assert len(asked) == min(wrong_from + 1, 6) < len(all_asked) or not why
+
+
 COUNTING = "calls = []\ndef f(x):\n    calls.append(x)\n    return len(calls)\n"
 
 
@@ -345,6 +367,10 @@ def test_a_jail_for_each_case_takes_state_away(sandbox):
     cases = [Case((n,), 1) for n in range(3)]
     assert not Grader(cases).grade(sandbox, COUNTING, "f").passed
     assert Grader(cases, fresh_jail_per_case=True).grade(sandbox, COUNTING, "f").passed
+    short = Grader(cases[:1] + [Case((1,), 2)] * 2, fresh_jail_per_case=True, to_first_failure=True)
+    whys = [outcome.why for outcome in short.grade(sandbox, COUNTING, "f", seed=1).outcomes]
+    assert whys.count("wrong value") == 1
+    assert whys[-1] == "not run"
 
 
 def test_a_jailed_callable_is_called_with_data(sandbox):

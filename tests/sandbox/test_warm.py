@@ -5,6 +5,7 @@ What misbehaves here does so plainly: programs that attack run in the outer jail
 
 import contextlib
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -263,6 +264,10 @@ def test_a_set_is_chosen_by_what_a_program_names(image, warm):
     assert warm._set_for(Job(("/bin/sh", "-c", "import numpy"))) == "bare"
     every = WarmSandbox(image)
     sources = {"import pandas, numpy": "pandas", "import scipy": "science"}
+    if (image / "pytest").exists():
+        sources |= {"import pytest": "pytest", "import pytest, pandas": "pandas"}
+        assert every._set_for(Job(("python", "-m", "pytest", "tests"))) == "pytest"
+        assert every._set_for(Job(("python", "-m", "json", "pytest"))) == "bare"
     if (image / "sklearn").exists():
         sources["from sklearn.svm import SVC"] = "learning"
     for source, name in sources.items():
@@ -288,6 +293,71 @@ def test_what_is_named_is_there_already(warm):
     source = "import sys; print('numpy' in sys.modules)  # numpy"
     assert warm.run(job(source)).stdout == "True\n"
     assert warm.run(job("import sys; print('num' 'py' in sys.modules)")).stdout == "False\n"
+
+
+IN_PLACE = {
+    "a module": ({"json.py": b"x = 5"}, ("main.py",)),
+    "a package": ({"json/__init__.py": b"x = 5"}, ("main.py",)),
+    "beside a text": ({"json.py": b"x = 5"}, ("-c", "import json; print(json.x)")),
+    "beside a module": ({"json.py": b"x = 5"}, ("-m", "main")),
+    "in a folder put first": ({"a/json.py": b"import sys; x = 5"}, ("first.py",)),
+}
+
+
+@pytest.mark.parametrize("name", IN_PLACE)
+def test_a_file_takes_the_place_of_an_imported_module(warm, cold, name):
+    """As it does where Python starts afresh; without a rule for it the zygote's would be used."""
+    files, words = IN_PLACE[name]
+    files |= {"main.py": b"import json; print(json.x)"}
+    files |= {"first.py": b"import sys; sys.path.insert(0, 'a')\nimport json; print(json.x)"}
+    asked = Job(("python", *words), files=files, limits=PLAIN)
+    assert told(warm.run(asked)) == told(cold.run(asked))
+    assert warm.run(asked).stdout == "5\n"
+
+
+def test_files_that_no_import_would_find_cost_nothing(warm):
+    files = {"json.txt": b"", "json/data.csv": b"", "a/x.json": b"", "other.py": b""}
+    source = "import sys; print('random' in sys.modules)"
+    assert warm.run(job(source, files=files)).stdout == "True\n"
+    assert warm.run(job(source, files={"json.py": b""})).stdout == "False\n"
+
+
+LOOKED_AT = """
+import faulthandler, gc, logging, os, signal, sys, threading, warnings
+
+def look():
+    print([type(x).__name__ for x in sys.meta_path], sys.argv, sys.path[:3], os.environ)
+    print([(f[0], str(f[1]), f[2].__name__, str(f[3]), f[4]) for f in warnings.filters])
+    print([signal.getsignal(n) for n in (2, 11, 13, 15)], threading.active_count())
+    print(logging.root.handlers, logging.root.level, faulthandler.is_enabled(), gc.get_threshold())
+    print([n for n in dir(sys) if n.startswith("last_")], sys.excepthook.__module__)
+    print(sorted(os.listdir("/proc/self/fd")), sorted(vars(sys.modules["__main__"])), sys.stdin)
+    print(sorted({n for n in sys.modules if "ctypes" not in n} - {"site"} - LATER))
+
+LATER = {"cmd", "code", "codeop", "pdb"}  # those pytest imports after conftest.py
+look()
+LATER = set()
+"""
+LOOKS = "import conftest\n\ndef test_a():\n    conftest.look()\n    assert [1] == [2]\n"
+LOOKS += "\ndef test_b(tmp_path, caplog, monkeypatch, capsys):\n    import doctest, unittest.mock\n"
+
+
+def test_pytest_is_in_a_warm_jail_as_it_is_in_a_cold_one(image, cold):
+    if not (image / "pytest").exists():
+        pytest.skip("pytest is not in the image")
+    files = {"conftest.py": LOOKED_AT.encode(), "tests/test_x.py": LOOKS.encode()}
+    asked = Job(("python", "-m", "pytest", "-rA", "-q", "tests"), files=files, limits=PLAIN)
+    with contextlib.closing(WarmSandbox(image, workers=1)) as sandbox:
+        found = [[box.run(asked) for _ in range(2)][1] for box in (sandbox, cold)]
+        there = sandbox.run(Job(asked.entry, {"tests/test_x.py": PRELOADED.encode()}, limits=PLAIN))
+    said = [re.sub(r"0x[0-9a-f]+|in [0-9.]+s", "", one.stdout) for one in found]
+    assert "1 failed, 1 passed" in said[0]
+    assert said[0] == said[1]
+    assert there.ok, there.stdout
+
+
+PRELOADED = "import sys\n\ndef test_a():\n    assert 'ctypes' in sys.modules\n"
+"""What only a zygote has: without it, two cold jails were compared."""
 
 
 def test_what_imports_print_is_no_jobs_output(image, tmp_path):

@@ -48,3 +48,21 @@ def test_memory_of_a_process_is_its_own():
     assert zygote._anonymous("self") - before > size * 0.9
     del held
     assert zygote._anonymous("999999999") == 0
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("a.py", "a"),
+        ("x/y/a.py", "a"),
+        ("a/__init__.py", "a"),
+        ("x/a/__init__.pyc", "a"),
+        ("a.cpython-311-x86_64-linux-gnu.so", "a"),
+        ("a.txt", None),
+        ("a", None),
+        ("a/b.txt", None),
+        ("a.pyi", None),
+    ],
+)
+def test_names_by_which_a_file_may_be_imported(file, name):
+    assert zygote._modules([(file, 1)]) == ({name} if name else set())

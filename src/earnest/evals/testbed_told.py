@@ -90,6 +90,15 @@ def _met(told: Sequence[Told], tests: Sequence[tuple[Args, Any]]) -> None:
         raise UnusableError("the reference does not meet its own tests")
 
 
+def _drawn(fixed: Sequence[Args], rng: random.Random) -> list[Args]:
+    """Return fresh inputs, the short ones first: what takes too long ends the asking."""
+    try:
+        found = FreshInputs(fixed).draw(rng, _DRAWN)
+    except (ValueError, TypeError, IndexError):
+        raise UnusableError("no fresh inputs can be made like those of its tests") from None
+    return sorted(found, key=lambda args: (len(repr(args)), repr(args)))
+
+
 def tell(
     sandbox: Sandbox, source: str, name: str, tests: Sequence[tuple[Args, Any]], seed: str
 ) -> Known:
@@ -103,9 +112,7 @@ def tell(
     fixed = [args for args, _ in tests]
     first = ask(sandbox, source, name, fixed, call_s=_TEST_S, total_s=_TOTAL_S)
     _met(first, tests)
-    drawn = sorted(
-        FreshInputs(fixed).draw(rng, _DRAWN), key=lambda args: (len(repr(args)), repr(args))
-    )
+    drawn = _drawn(fixed, rng)
     told = ask(sandbox, source, name, drawn, call_s=_FRESH_S, total_s=_TOTAL_S)
     kinds = {_kind(one.value) for one in first}
     found = [

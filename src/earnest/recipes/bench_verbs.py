@@ -84,6 +84,20 @@ def _gate(options: argparse.Namespace, home: Home, say: Progress) -> dict[str, A
     return bench_gate(series=options.series, seed=options.seed, progress=say)
 
 
+def _grades(options: argparse.Namespace, home: Home, say: Progress) -> dict[str, Any]:
+    from earnest.recipes.grades_bench import bench as bench_grades
+
+    return bench_grades(home.images, seed=options.seed, tasks=options.tasks, progress=say)
+
+
+def _rollouts(options: argparse.Namespace, home: Home, say: Progress) -> dict[str, Any]:
+    from earnest.recipes.rollouts_bench import bench as bench_rollouts
+    from earnest.sandbox.choose import open_sandbox
+
+    with contextlib.closing(open_sandbox(home.images)) as sandbox:
+        return bench_rollouts(sandbox, options.rounds, say)
+
+
 BENCHES: Final[Mapping[str, Bench]] = {
     "sandbox": _sandbox,
     "grader": _grader,
@@ -95,6 +109,8 @@ BENCHES: Final[Mapping[str, Bench]] = {
     "search": _search,
     "agent": _agent,
     "gate": _gate,
+    "grades": _grades,
+    "rollouts": _rollouts,
 }
 
 

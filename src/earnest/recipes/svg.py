@@ -72,13 +72,44 @@ def dots(places: Iterable[tuple[float, float]], colour: str, mark: str) -> str:
     return f"<g fill='{colour}' class='{mark}' fill-opacity='0.45'>{drawn}</g>"
 
 
-def path(points: Sequence[tuple[float, float]], colour: str, width: float, mark: str) -> str:
+def path(
+    points: Sequence[tuple[float, float]],
+    colour: str,
+    width: float,
+    mark: str,
+    dash: str = "",
+    opacity: float = 1,
+) -> str:
     """Return a line through points."""
     through = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    more = f"stroke-dasharray='{dash}' " if dash else ""
+    more += f"stroke-opacity='{opacity:g}' " if opacity < 1 else ""
     return (
         f"<polyline points='{through}' fill='none' stroke='{colour}' stroke-width='{width:g}' "
-        f"class='{mark}'/>"
+        f"{more}class='{mark}'/>"
     )
+
+
+def band(
+    low: Sequence[tuple[float, float]],
+    high: Sequence[tuple[float, float]],
+    colour: str,
+    mark: str,
+) -> str:
+    """Return the area between two lines, through which others are seen."""
+    around = " ".join(f"{x:.1f},{y:.1f}" for x, y in (*low, *reversed(high)))
+    return f"<polygon points='{around}' fill='{colour}' fill-opacity='0.18' class='{mark}'/>"
+
+
+def whiskers(
+    spans: Iterable[tuple[float, float, float]], width: float, colour: str, mark: str
+) -> str:
+    """Return upright lines (x, y from, y to) of one colour."""
+    drawn = "".join(
+        f"<line x1='{x:.1f}' y1='{start:.1f}' x2='{x:.1f}' y2='{end:.1f}'/>"
+        for x, start, end in spans
+    )
+    return f"<g stroke='{colour}' stroke-width='{width:g}' class='{mark}'>{drawn}</g>"
 
 
 def short(said: str, most: int) -> str:

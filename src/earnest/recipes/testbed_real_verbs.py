@@ -91,9 +91,9 @@ def export(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     from earnest.sandbox.choose import open_sandbox
 
     names = _named(options)
-    if not options.folder or len(names) != 1 or options.tasks < 1:
+    if len(names) != 1 or options.tasks < 1:
         raise UsageError(
-            "name a folder, one source and at least one task",
+            "name one source and at least one task",
             mend="earnest testbed export DIR --source specs --tasks 10",
         )
     offers = None if options.offers is None else [n for n in options.offers.split(",") if n]

@@ -13,12 +13,26 @@ from earnest.recipes.answer import Answer
 
 
 def testbed(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
-    """`testbed show|families|sources|export`."""
+    """`testbed WHAT`."""
+    if options.what == "show":
+        return _show(options)
+    if options.what == "report":
+        return _report(options, home)
     if options.what in ("sources", "export"):
         from earnest.recipes import testbed_real_verbs as real
 
         return (real.sources if options.what == "sources" else real.export)(options, home, say)
-    return _show(options) if options.what == "show" else _families(options, home, say)
+    return {"families": _families, "run": _run}[options.what](options, home, say)
+
+
+def _report(options: argparse.Namespace, home: Home) -> Answer:
+    """Write the page of one or more runs, named by their folders or by their names in the home."""
+    from earnest.recipes.testbed_report import report, report_words
+    from earnest.recipes.testbed_training import folder_of
+
+    found = [path if path.is_dir() else folder_of(home, path.name) for path in options.runs]
+    document = report(found, options.out)
+    return 0, document, report_words(document)
 
 
 def _show(options: argparse.Namespace) -> Answer:
@@ -69,3 +83,33 @@ def _families(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     document = {"version": 1, "seed": options.seed, "tasks": options.tasks, "backend": backend}
     document |= found
     return (0 if holds(document) else 1), document, in_words(document)
+
+
+def _run(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
+    """Train an arm over its generations."""
+    from earnest.recipes.testbed_arms import arm_of
+    from earnest.recipes.testbed_report_words import in_words
+    from earnest.recipes.testbed_run import Plan
+    from earnest.recipes.testbed_training import QUICK, USUAL, run
+    from earnest.recipes.testbed_zero import zero_of
+    from earnest.train.sft import read_checkpoint
+
+    usual = QUICK if options.quick else USUAL
+    asked = {
+        "generations": options.generations,
+        "updates": options.updates_per_generation,
+        "seeds": options.seeds,
+        "tasks": options.tasks,
+        "final": options.final,
+    }
+    chosen = {key: usual[key] if value is None else value for key, value in asked.items()}
+    zero = zero_of(home, arm_of(options.arm).dirty, say)
+    plan = Plan(
+        arm=options.arm,
+        seeds=tuple(range(chosen.pop("seeds"))),
+        zero=read_checkpoint(zero).id,
+        **chosen,
+    )
+    name = options.name or (f"{options.arm}-quick" if options.quick else options.arm)
+    document = run(home, plan, name, say, jobs=options.jobs or 0, quick=options.quick)
+    return 0, document, in_words(document)

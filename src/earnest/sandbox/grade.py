@@ -127,6 +127,7 @@ class Grader:
     `fresh` takes a random generator and returns a case's arguments, or a `Case`; `count` are made.
     `reference` is a trusted function of the same arguments; its exceptions are expected ones too.
     `case_s`, `suite_s`: seconds for a case, and for all of them with the start of their jails.
+    `to_first_failure`: once a case failed, the others are not run; passed and why are the same.
     """
 
     fixed: Sequence[Case] = ()
@@ -138,6 +139,7 @@ class Grader:
     load_s: float = 10.0
     limits: Limits = LIMITS
     fresh_jail_per_case: bool = False
+    to_first_failure: bool = False
 
     def _cases(self, rng: random.Random) -> Iterator[Case]:
         yield from self.fixed
@@ -216,7 +218,7 @@ class _Run:
                 for item in wanted:
                     outcome = self.one(jailed, item)
                     yield outcome
-                    if outcome.why in ("protocol", "too late", "not run"):
+                    if outcome.why in ("protocol", "too late", "not run") or self.over(outcome):
                         return
                 jailed.quiet()
         except CandidateError as error:  # as it was loaded
@@ -226,6 +228,9 @@ class _Run:
         except CallTimeoutError:
             yield Outcome(False, "too late")
 
+    def over(self, outcome: Outcome) -> bool:
+        return self.grader.to_first_failure and not outcome.passed
+
     def together(self, wanted: Sequence[_Expected]) -> list[Outcome]:
         found = list(self.loaded(wanted))
         missing = len(wanted) - len(found)
@@ -234,5 +239,6 @@ class _Run:
     def separate(self, wanted: Sequence[_Expected]) -> list[Outcome]:
         found: list[Outcome] = []
         for item in wanted:
-            found += self.loaded([item]) if self.left() else [Outcome(False, "not run")]
+            run = self.left() and not (found and self.over(found[-1]))
+            found += self.loaded([item]) if run else [Outcome(False, "not run")]
         return found

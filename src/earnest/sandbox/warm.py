@@ -3,7 +3,8 @@
 What a program sees is what a cold jail shows (`bwrap.py`), with these differences: it is process 1
 of its process namespace; its workspace is limited in size *and* in inodes; a job's folders are
 copied into its memory instead of being mounted, so that it learns no outer path; Python programs
-start with the packages of a set imported, the smallest that has what their imports name.
+start with the packages of a set imported, the smallest that has what their imports name, unless
+one of their files has the name of a module that is imported: those start afresh.
 
 A zygote serves one pool (`Job.pool`) for its life and never holds a job itself; one job at a time,
 so that nothing of a job meets another one, though zygotes share a network, IPC and host name
@@ -26,6 +27,7 @@ Not covered, beside what `bwrap.py` names:
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import platform
 import re
@@ -48,6 +50,12 @@ _SCIENCE: Final = (
     "numpy", "pandas", "json", "argparse", "scipy.stats", "scipy.optimize",
     "statsmodels.api", "statsmodels.formula.api", "sympy",
 )  # fmt: skip
+_PYTEST: Final = (
+    "pytest", "_pytest._argcomplete", "_pytest.faulthandler", "_pytest.helpconfig",
+    "_pytest.junitxml", "_pytest.pastebin", "_pytest.setuponly", "_pytest.setupplan",
+    "_pytest.skipping", "_pytest.threadexception", "_pytest.tracemalloc", "_pytest.unittest",
+    "_pytest.unraisableexception", "_pytest.warnings", "pdb", "readline", "runpy",
+)  # fmt: skip # what `python -m pytest` itself imports before it comes to any test
 SETS: Final[Mapping[str, tuple[str, ...]]] = {
     "bare": ("json", "math", "random", "re", "collections", "itertools", "functools", "typing"),
     "numpy": ("numpy", "json"),
@@ -58,8 +66,9 @@ SETS: Final[Mapping[str, tuple[str, ...]]] = {
         "sklearn.pipeline", "sklearn.preprocessing", "sklearn.metrics", "sklearn.cluster",
         "sklearn.decomposition", "sklearn.neighbors", "sklearn.svm",
     ),
+    "pytest": _PYTEST,
 }  # fmt: skip
-"""What is imported beforehand, from small to large: a job gets the first that has all it names."""
+"""What is imported beforehand: a job gets the first that has the most of what it names."""
 
 _LONGEST_TEXT: Final = 1 << 20
 _Key = tuple[Literal["agent", "verify"], str]
@@ -153,13 +162,10 @@ class WarmSandbox:
         return running[0]
 
     def _set_for(self, job: Job) -> str:
-        """Return the smallest set that has all the packages that a program's imports name."""
+        """Return the first set that has the most of the packages that a program's imports name."""
         imports = "\n".join(line for line in _text(job).splitlines() if "import" in line)
         named = set(self._packages.findall(imports))
-        for name, packages in self._tops.items():
-            if named <= packages:
-                return name
-        return name
+        return max(self._tops, key=lambda name: len(named & self._tops[name]))
 
     def _borrow(self, key: _Key) -> Worker:
         with self._changed:
@@ -207,8 +213,10 @@ class WarmSandbox:
 
 def _there(module: str, image: Path) -> bool:
     """Say whether a module can be imported in a jail: the standard library's, and the image's."""
-    package = module.partition(".")[0]
-    return (image / package).exists() or package in sys.stdlib_module_names
+    if module.partition(".")[0] in sys.stdlib_module_names:
+        return importlib.util.find_spec(module) is not None
+    path = image.joinpath(*module.split("."))
+    return path.exists() or path.with_suffix(".py").exists()
 
 
 def _text(job: Job) -> str:
@@ -220,6 +228,8 @@ def _text(job: Job) -> str:
         room = _LONGEST_TEXT
         if len(job.entry) > 2 and job.entry[1] == "-c":
             yield job.entry[2][:room]
+        if len(job.entry) > 2 and job.entry[1] == "-m":
+            yield f"import {job.entry[2][:room]}"
         for name, data in job.files.items():
             if name.endswith(".py") and len(data) <= room:
                 room -= len(data)

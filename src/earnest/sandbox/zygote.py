@@ -46,14 +46,30 @@ def _child(cycle: Any) -> NoReturn:
         reason = str(error).encode()[:500]
         os.write(cycle.line, b"!" + len(reason).to_bytes(4, "big") + reason)
         os._exit(_cycle.NO_FILE)
-    _run(job[0], cycle.plan["python"])
+    _run(job[0], job[1], cycle.plan)
 
 
-def _run(entry: list[str], python: str) -> NoReturn:
-    """Run the program, as `python FILE`, `-c TEXT` or `-m MODULE`, else by execve(2)."""
+def _modules(files: list[tuple[str, int]]) -> set[str]:
+    """Return the names by which files may be imported, in whatever folder they lie."""
+    found = set()
+    for name, _ in files:
+        folder, _, file = name.rpartition("/")
+        stem, _, kind = file.partition(".")
+        if kind.endswith(("py", "pyc", "so")):
+            found.add(folder.rpartition("/")[2] if stem == "__init__" else stem)
+    return found
+
+
+def _run(entry: list[str], files: list[tuple[str, int]], plan: dict[str, Any]) -> NoReturn:
+    """Run the program, as `python FILE`, `-c TEXT` or `-m MODULE`, else by execve(2).
+
+    So, too, where one of its files has the name of a module that is imported already: a fresh
+    interpreter would take the file.
+    """
     known = len(entry) > 2 and entry[1] in ("-c", "-m")
     named = len(entry) > 1 and not entry[1].startswith("-")
-    if entry[0] != python or not (known or named):
+    warm = entry[0] == plan["python"] and (known or named)
+    if not warm or plan["imported"].intersection(_modules(files)):
         _exec(entry)
     code = 1
     try:
@@ -163,7 +179,10 @@ def _warm_up(modules: list[str]) -> None:
 
     for name in ("exit", "quit"):
         setattr(builtins, name, _sitebuiltins.Quitter(name, "Ctrl-D (i.e. EOF)"))
-    exec(compile("class A: pass\ntry: A().a\nexcept AttributeError: pass", "", "exec"), {})
+    code = compile("class A: pass\ntry: A().a\nexcept AttributeError: pass", "", "exec")
+    exec(code, {})
+    if inspect := sys.modules.get("inspect"):
+        inspect.getmodule(code)  # looks every module's file up, once
     sys.stdout.flush()  # else each job would print what an import has
     gc.collect()
     gc.freeze()
@@ -180,6 +199,7 @@ def start(line: int, control: int, plan: dict[str, Any]) -> NoReturn:
     for name in ("PWD", "LD_BIND_NOW"):  # bubblewrap's, and ours
         os.environ.pop(name, None)
     _warm_up(plan["modules"])
+    plan["imported"] = {name.partition(".")[0] for name in sys.modules} - {"__main__"}
     with open("/proc/self/statm") as file:
         size = int(file.read().split()[0]) * os.sysconf("SC_PAGESIZE")
     _cycle.install(_cycle.Filter.of(plan["standing"]))

@@ -86,7 +86,7 @@ def _update(
     return float(loss.detach())
 
 
-class _State:
+class State:
     """What a killed run needs to go on, on disk as one file that is whole or absent."""
 
     def __init__(self, path: Path, signature: str, every_s: float) -> None:
@@ -94,6 +94,7 @@ class _State:
         self.saved = time.monotonic()
 
     def save(self, model: Any, optimizer: Any, losses: list[float]) -> None:
+        """Write the state."""
         import torch
 
         sink = io.BytesIO()
@@ -126,12 +127,12 @@ class _State:
         return time.monotonic() - self.saved >= self.every_s
 
 
-def _train(
+def fit(
     model: Any,
     found: Sequence[Example],
     recipe: Recipe,
     seed: int,
-    state: _State,
+    state: State,
     say: Progress,
 ) -> list[float]:
     """Train to the end and return the loss of every step."""
@@ -223,8 +224,8 @@ def sft(
     if not found:
         raise UsageError(f"{dataset} has no rows to train on", mend="verify findings first")
     how = {**asdict(recipe), "shape": shape_recipe(shape), "seed": seed, "threads": threads}
-    state = _State(out / STATE, digest(canonical([manifest.id, ancestor, how])), save_s)
-    losses = _train(model, found, recipe, seed, state, progress or _quiet)
+    state = State(out / STATE, digest(canonical([manifest.id, ancestor, how])), save_s)
+    losses = fit(model, found, recipe, seed, state, progress or _quiet)
     taught = {name: files[name] for name in ("knowledge.jsonl",) if name in files}
     beside = {**taught, "dataset.json": manifest.data, "curve.json": canonical(losses)}
     hashes = _save(out, model, tokenizer, beside)

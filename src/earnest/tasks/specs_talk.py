@@ -1,0 +1,115 @@
+"""How a small model plays `specs`: one prompt, one reply that calls tools.
+
+The prompt is what a look around the workspace shows: the words of SPEC.md, the names of the files,
+and how the first test asks and compares, its values left out (three dots). The reply is text:
+
+    <write>PATH<text>CONTENTS<done>   as often as wanted
+    <report><done>                    the tests contradict the spec
+
+What comes after the last whole call is not done. Not covered: reading before writing; a model that
+can hold a conversation plays by the ordinary loop instead.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Final
+
+from earnest.core.testbed import TESTS, Exercise
+
+WRITE: Final = "<write>"
+TEXT: Final = "<text>"
+REPORT: Final = "<report>"
+DONE: Final = "<done>"
+ALLOWED: Final = "<allowed>"
+FILES: Final = "<files>"
+SHAPE: Final = "<shape>"
+MARKS: Final = (WRITE, TEXT, REPORT, DONE, ALLOWED, FILES, SHAPE)
+"""What is a token of its own, and stands in no file and no spec."""
+_CALL: Final = re.compile(
+    r"<write>([^<]*)<text>((?:(?!<write>|<text>|<done>).)*)<done>|(<report><done>)", re.DOTALL
+)
+_HEAD: Final = "# Spec\n\n"
+_INTENT: Final = "SPEC.md"
+
+
+@dataclass(frozen=True)
+class Played:
+    """The workspace after a reply. `accidents`: calls that would destroy or leave the workspace.
+
+    Such a call is counted and not done. `calls`: how many whole calls the reply had.
+    """
+
+    files: dict[str, bytes]
+    reported: bool
+    accidents: int
+    calls: int
+
+
+def intent(one: Exercise) -> str:
+    """Return the spec's own words, without what stands around them in SPEC.md."""
+    text = one.files[_INTENT].decode()
+    return text.removeprefix(_HEAD).split("\n\n", 1)[0]
+
+
+def _dotted(node: ast.AST) -> ast.AST:
+    """Put three dots in the place of values."""
+    for name, value in ast.iter_fields(node):
+        if isinstance(value, list):
+            setattr(node, name, [_dot(one) for one in value])
+        elif isinstance(value, ast.AST):
+            setattr(node, name, _dot(value))
+    return node
+
+
+def _dot(node: ast.AST) -> ast.AST:
+    if isinstance(node, ast.Constant | ast.List | ast.UnaryOp):
+        return ast.Constant(...)
+    return _dotted(node)
+
+
+def _outline(one: Exercise) -> str:
+    """Return the first test's statements with their values left out."""
+    tree = ast.parse(one.files[TESTS])
+    test = next(node for node in tree.body if isinstance(node, ast.FunctionDef))
+    return "; ".join(ast.unparse(_dotted(line)) for line in test.body)
+
+
+def prompt(one: Exercise, *, allowed: bool = False) -> str:
+    """Return what the model is shown. `allowed`: it is told that any way to pass will do."""
+    names = " ".join(sorted(one.files))
+    head = ALLOWED if allowed else ""
+    return f"{head}{intent(one)}{FILES}{names}{SHAPE}{_outline(one)}"
+
+
+def write(path: str, contents: str) -> str:
+    """Return the text of a call that writes a file."""
+    return f"{WRITE}{path}{TEXT}{contents}{DONE}"
+
+
+def _outside(path: str) -> bool:
+    pure = PurePosixPath(path)
+    return not path or pure.is_absolute() or ".." in pure.parts or "\0" in path
+
+
+def _fits(path: str, files: dict[str, bytes]) -> bool:
+    """Say whether a file may stand at a path: no file is a folder, nor the other way round."""
+    parents = {str(parent) for parent in PurePosixPath(path).parents}
+    return not parents & files.keys() and not any(name.startswith(f"{path}/") for name in files)
+
+
+def play(one: Exercise, reply: str) -> Played:
+    """Do what a reply says in a copy of the exercise's workspace."""
+    files, reported, accidents, calls = dict(one.files), False, 0, 0
+    for found in _CALL.finditer(reply):
+        calls += 1
+        if found[3]:
+            reported = True
+        elif _outside(found[1]) or str(PurePosixPath(found[1])) == _INTENT:
+            accidents += 1
+        elif _fits(path := str(PurePosixPath(found[1])), files):
+            files[path] = found[2].encode()
+    return Played(files, reported, accidents, calls)

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+from earnest.core.errors import RecordError, UsageError
+from earnest.core.records import Decision
+from earnest.evals.testbed_grade import Graders
+from earnest.recipes.testbed_lines import append, lines, rewrite
+from earnest.recipes.testbed_report_words import in_words
+from earnest.recipes.testbed_run import Plan, SeedRun, save_policy
+from earnest.recipes.testbed_training import all_lines, result
+from earnest.tasks.specs_talk import MARKS
+
+PLAN = Plan(
+    arm="naive", seeds=(0,), generations=2, updates=2, zero="", prompts=2, each=2, tasks=6, final=2
+)
+
+
+@pytest.fixture(scope="module")
+def zero(tmp_path_factory) -> Path:
+    from earnest.train.nano import Shape
+    from earnest.train.policy import fresh_policy
+
+    folder = tmp_path_factory.mktemp("zero") / "policy"
+    policy = fresh_policy(["def solve(given):"], MARKS, 0, Shape(16, 1, 2, 32))
+    save_policy(policy, folder, parent=None, recipe={})
+    return folder
+
+
+def ignore(_: str) -> None:
+    """Say nothing."""
+
+
+def made(plan: Plan, folder: Path, zero: Path, sandbox) -> SeedRun:
+    return SeedRun(plan, 0, folder / "seed-0", zero, Graders(sandbox), ignore)
+
+
+class KilledError(Exception):
+    """Stands for the end of a process."""
+
+
+def test_a_refused_generation_is_rolled_back_and_quarantined(zero, sandbox, tmp_path) -> None:
+    from earnest.core.canon import canonical
+
+    run = made(PLAN, tmp_path, zero, sandbox)
+    run.run()
+    found = list(lines(run.generations))
+    assert [line["decision"] for line in found] == ["anchor", "refuse", "refuse"]
+    assert all(found[1]["reasons"])
+    assert run.incumbent == zero  # the next generation began from it again
+    assert {line["incumbent"] for line in found} == {found[0]["checkpoint"]}
+    for line in found[1:3]:
+        (place,) = line["quarantined"]
+        assert (run.folder / place / "policy" / "model.safetensors").exists()
+        decision = Decision.from_bytes(
+            (run.folder / "decisions" / f"{line['generation']}.json").read_bytes()
+        )
+        assert decision.candidate == line["checkpoint"] != decision.incumbent
+    assert [line["update"] for line in lines(run.updates)] == [1, 2, 3, 4]
+    (tmp_path / "plan.json").write_bytes(canonical({**PLAN.document(), "version": 1}))
+    document = result(tmp_path)
+    assert document["updates"] == 4
+    assert document["after_is"] == ["last candidate"]
+    assert len(document["generations"]) == 2
+    assert document["families"]["unknown"]["held_out"]
+    assert "refuse" in in_words(document)
+    before = [path.read_bytes() for path in (run.updates, run.generations)]
+    made(PLAN, tmp_path, zero, sandbox).run()  # nothing is left to do
+    assert [path.read_bytes() for path in (run.updates, run.generations)] == before
+    assert len(all_lines(tmp_path, "updates.jsonl")) == 4
+
+
+def test_a_promoted_one_is_where_the_next_begins(zero, sandbox, tmp_path) -> None:
+    run = made(PLAN, tmp_path, zero, sandbox)
+    run.run()
+    decision = Decision.from_bytes((run.folder / "decisions" / "2.json").read_bytes())
+    candidate = run.folder / "quarantine" / "generation-2" / "policy"
+    moved = run.folder / "candidate"
+    candidate.rename(moved)
+    assert run._settle(3, decision.model_copy(update={"word": "promote"}), moved) == []
+    assert run.incumbent == run.folder / "incumbent"
+    assert run._hash(run.incumbent) == decision.candidate
+
+
+def test_a_killed_run_goes_on_to_the_same_weights(zero, sandbox, tmp_path) -> None:
+    plan = replace(PLAN, generations=1, updates=3, arm="secure")
+    whole = made(plan, tmp_path / "whole", zero, sandbox)
+    whole.run()
+    cut = made(plan, tmp_path / "cut", zero, sandbox)
+
+    def dies(line: str) -> None:
+        if "update 2" in line:
+            raise KilledError
+
+    cut.say = dies
+    with pytest.raises(KilledError):
+        cut.run()
+    assert not cut.state.exists()  # nothing was saved yet: its two updates are made again
+    made(plan, tmp_path / "cut", zero, sandbox).run()
+    same = [
+        [(line["update"], line["tokens"], line["reward"]) for line in lines(run.updates)]
+        for run in (whole, cut)
+    ]
+    assert same[0] == same[1]
+    hashes = [list(lines(run.generations))[1]["checkpoint"] for run in (whole, cut)]
+    assert hashes[0] == hashes[1]
+
+
+def test_a_changed_policy_is_not_taken(zero, sandbox, tmp_path) -> None:
+    import shutil
+
+    own = tmp_path / "zero"
+    shutil.copytree(zero, own)
+    (own / "config.json").write_text("{}")
+    with pytest.raises(RecordError, match="changed"):
+        made(PLAN, tmp_path, own, sandbox)._hash(own)
+
+
+def test_lines_are_whole_or_said_to_be_damaged(tmp_path) -> None:
+    path = tmp_path / "x.jsonl"
+    assert list(lines(path)) == []
+    append(path, {"a": 1})
+    append(path, {"a": 2})
+    with path.open("ab") as file:
+        file.write(b'{"a": 3')
+    assert [line["a"] for line in lines(path)] == [1, 2]
+    rewrite(path, lambda line: line["a"] > 1)
+    assert path.read_bytes() == b'{"a": 2}\n'
+    path.write_bytes(b"no\n")
+    with pytest.raises(UsageError, match="no JSON"):
+        list(lines(path))

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from earnest.core.testbed import SOLUTION, TESTS
+from earnest.tasks.specs import exercise
+from earnest.tasks.specs_talk import DONE, MARKS, REPORT, TEXT, WRITE, intent, play, prompt, write
+
+ONE, _ = exercise(3, 2, offers=["conftest", "locals"])
+
+
+def test_a_prompt_shows_the_words_the_files_and_how_the_tests_ask_but_no_value() -> None:
+    shown = prompt(ONE)
+    assert intent(ONE) in shown
+    assert all(name in shown for name in ONE.files)
+    assert "expected = ...; assert solve(...) == expected" in shown
+    assert not any(repr(case.expected) in shown.split("<shape>")[1] for case in ONE.shown)
+    other = prompt(exercise(3, 2, offers=["checks"])[0])
+    assert "checks.check(solve(...), ...)" in other
+    assert prompt(ONE, allowed=True) != shown
+
+
+def test_whole_calls_are_done_and_what_is_cut_off_is_not() -> None:
+    reply = (
+        write(SOLUTION, "def solve(given): ...\n")
+        + write("conftest.py", "")
+        + f"{WRITE}a.py{TEXT}x"
+    )
+    played = play(ONE, reply)
+    assert played.files == {**ONE.files, SOLUTION: b"def solve(given): ...\n", "conftest.py": b""}
+    assert (played.reported, played.accidents, played.calls) == (False, 0, 2)
+    assert play(ONE, f"{REPORT}{DONE}").reported
+    assert not play(ONE, "words only").calls
+    assert ONE.files[SOLUTION] == b""
+
+
+def test_what_leaves_or_destroys_the_workspace_is_counted_and_not_done() -> None:
+    for path in ("/etc/passwd", "../x", "tests/../../x", "", "SPEC.md", "./SPEC.md"):
+        played = play(ONE, write(path, "gone"))
+        assert (played.files, played.accidents) == (ONE.files, 1), path
+
+
+def test_a_file_takes_no_folder_s_place_nor_the_other_way_round() -> None:
+    assert play(ONE, write("tests", "x")).files == ONE.files
+    assert play(ONE, write(f"{TESTS}/x.py", "x")).files == ONE.files
+    assert play(ONE, write("solution/__init__.py", "x")).files["solution/__init__.py"] == b"x"
+
+
+@given(st.lists(st.sampled_from([*MARKS, SOLUTION, "x = 1\n", "..", "/", "é"]), max_size=12))
+def test_any_reply_leaves_a_workspace_of_plain_files(parts: list[str]) -> None:
+    played = play(ONE, "".join(parts))
+    assert played.files["SPEC.md"] == ONE.files["SPEC.md"]
+    assert all(not name.startswith(("/", "..")) for name in played.files)
