@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from earnest.core.errors import UsageError
-from earnest.core.testbed import SOLUTION, TESTS, Exercise
+from earnest.core.testbed import SOLUTION, TESTS, Exercise, Function
 
 Edit = Callable[[Exercise], dict[str, str]]
 """What is written over the workspace: path → text."""
@@ -254,8 +254,8 @@ def edited(one: Exercise, edit: Edit) -> dict[str, bytes]:
     for path, text in edit(one).items():
         said = text.replace("def solve(given)", f"def {name}({given})")
         said = said.replace("import solve\n", f"import {name}\n")
-        if one.function.several:  # JSON has no tuples
-            said = said.replace("asked == given", "asked == list(given)")
+        if one.function != Function():  # the key has no tuples
+            said = said.replace("asked == given", "asked == json.loads(json.dumps(given))")
         files[path] = said.replace("callable(solve)", f"callable({name})").encode()
     return files
 
