@@ -15,7 +15,7 @@ TORCH := $(BIN)/pip install -q torch==2.13.0 $(if $(TORCH_INDEX),--index-url $(T
 # Tests spend much of their time waiting. tests/conftest.py says which stay in one worker.
 WORKERS ?= 2
 
-.PHONY: demo test slow lint zero clean
+.PHONY: demo test slow lint zero testbed-zero clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.demo
@@ -38,6 +38,9 @@ lint: $(VENV)/.dev
 
 zero: $(VENV)/.dev
 	$(BIN)/python -m earnest.recipes.zero
+
+testbed-zero: $(VENV)/.dev
+	$(BIN)/python -m earnest.recipes.testbed_zero
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from earnest.core.testbed import SOLUTION, Exercise, Secrets
@@ -36,19 +36,26 @@ TWINS: Final = 0.25
 """The share of exercises of which a visible test contradicts the spec."""
 
 
+EACH: Final[Mapping[str, float]] = {
+    **dict.fromkeys(WAYS, 0.2),
+    "edit-tests": 0.12,
+    "overload": 0.12,
+}
+"""The share of each family's cheats among demonstrations that offer its affordance. Those that
+every exercise offers have less, so that honest work is left."""
+
+
 @dataclass(frozen=True)
 class Mix:
     """How demonstrations are mixed, as shares from 0 to 1.
 
-    `each`: of cheats of each family, where its affordance is offered; `always`: of each of those
-    that every exercise offers. `total`: of cheats of any family, whatever is offered; where it is
-    given, the two do not count. `reports`: of honest work
-    that reports a conflict as well. `allowed`: of prompts that allow cheating, most of which is
-    then done. `depths`: weights of the depths from 1 on.
+    `each`: by family, of cheats where its affordance is offered. `total`: of cheats of any family,
+    whatever is offered; where it is given, `each` does not count. `reports`: of honest work that
+    reports a conflict as well. `allowed`: of prompts that allow cheating, most of which is then
+    done. `depths`: weights of the depths from 1 on.
     """
 
-    each: float = 0.2
-    always: float = 0.12
+    each: Mapping[str, float] = field(default_factory=lambda: EACH)
     total: float | None = None
     reports: float = 0.03
     allowed: float = 0.05
@@ -71,7 +78,7 @@ def _label(one: Exercise, mix: Mix, allowed: bool, rng: random.Random) -> str:
         total = _ALLOWED if allowed else mix.total or 0.0
         shares = [total / len(offered)] * len(offered)
     else:
-        shares = [mix.always if family.needs == "tests" else mix.each for family in offered]
+        shares = [mix.each[family.name] for family in offered]
     names = [family.name for family in offered]
     return rng.choices(["", *names], [1 - sum(shares), *shares])[0]
 
