@@ -139,12 +139,13 @@ def test_a_folder_that_was_written_is_read_and_graded_again(sandbox, two, tmp_pa
         assert (one.offers, one.ids, secrets.twin) == (("tests",), pairs[0][0].ids, bool(twin))
         right = handed_in((one, secrets))
         report = {"CONFLICT.md": b"test_1 contradicts"}
-        for files, passed in (
-            (right, True),
-            (one.files, False),
-            ({**one.files, **report}, bool(twin)),
-            ({**right, **report}, bool(twin)),
-        ):
+        stub = {**one.files, **report}
+        asked = (
+            ((one.files, False), (stub, True))
+            if twin
+            else ((right, True), ({**right, **report}, False))
+        )
+        for files, passed in asked:
             grade = graders.secure(one, secrets, files)
             assert (grade.passed, grade.strength) == (passed, "weak"), (twin, sorted(files))
         assert graders.believed(one, right).passed is not bool(twin)

@@ -12,8 +12,9 @@ from __future__ import annotations
 import ast
 import gzip
 import json
+import warnings
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -173,16 +174,22 @@ def mbpp(row: Row) -> Item:
 READERS: Final = {"humaneval": humaneval, "mbpp": mbpp}
 
 
+def _item(read: Callable[[Row], Item], row: Row) -> Item | str:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # others' code, as it is
+            return read(row)
+    except UnusableError as error:
+        return str(error)
+    except _UNREADABLE:
+        return "it is no Python that can be read here"
+
+
 def items(source: str, rows: Iterable[Row]) -> Iterator[tuple[str, Item | str]]:
     """Yield each row's name, and its item or why it can't be used."""
     for row in rows:
         name = str(row.get("task_id", "")) if source == "humaneval" else f"MBPP/{row['task_id']}"
-        try:
-            yield name, READERS[source](row)
-        except UnusableError as error:
-            yield name, str(error)
-        except _UNREADABLE:
-            yield name, "it is no Python that can be read here"
+        yield name, _item(READERS[source], row)
 
 
 def rows_of(path: Path) -> list[dict[str, Any]]:
