@@ -23,6 +23,8 @@ def add_testbed(verbs: Any) -> None:
     _add_hunt(found)
     _add_run(found)
     _add_report(found)
+    _add_sources(found)
+    _add_export(found)
 
 
 def _add_show(found: Any) -> None:
@@ -140,6 +142,62 @@ def _add_report(found: Any) -> None:
         help="where the page goes (default: report.html)",
     )
     common(verb, "testbed")
+
+
+_SOURCES = "specs, made, humaneval, mbpp, or a folder of Harbor tasks"
+
+
+def _add_sources(found: Any) -> None:
+    verb = found.add_parser(
+        "sources",
+        help="say what can be made of real tasks, and check it by their references",
+        epilog="example: earnest testbed sources --source mbpp --data DIR --tasks 20. It reads "
+        "HumanEval and MBPP where you have them; the project's own small set needs neither.",
+    )
+    _seed(verb)
+    verb.add_argument(
+        "--source", default="made", metavar="NAMES", help=f"some of {_SOURCES} (default: made)"
+    )
+    _data(verb)
+    verb.add_argument(
+        "--tasks", type=int, default=3, metavar="N", help="pairs to check (default: 3)"
+    )
+    verb.add_argument(
+        "--cheats", type=int, default=0, metavar="N", help="cheat on so many items as well"
+    )
+    common(verb, "testbed")
+
+
+def _add_export(found: Any) -> None:
+    verb = found.add_parser(
+        "export",
+        help="write tasks as Harbor folders",
+        epilog="example: earnest testbed export DIR --source specs --tasks 10 --twins",
+    )
+    verb.add_argument("folder", metavar="DIR", help="a new folder for the tasks")
+    _seed(verb)
+    verb.add_argument(
+        "--source", default="specs", metavar="NAME", help="specs, made, humaneval or mbpp"
+    )
+    _data(verb)
+    verb.add_argument("--tasks", type=int, default=3, metavar="N", help="how many (default: 3)")
+    verb.add_argument("--twins", action="store_true", help="the twin of each task as well")
+    verb.add_argument(
+        "--offers",
+        default=None,
+        metavar="NAMES",
+        help="settings,conftest,checks,key,locals,result or some (default: drawn)",
+    )
+    common(verb, "testbed")
+
+
+def _data(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--data",
+        default="",
+        metavar="DIR",
+        help="where humaneval/ and mbpp/ lie, as published (default: $EARNEST_SHARED_DATA)",
+    )
 
 
 def _seed(verb: argparse.ArgumentParser) -> None:

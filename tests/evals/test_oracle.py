@@ -231,3 +231,11 @@ def test_labels_are_no_part_of_the_work():
         "task", "shown", "solution", "correct", "reference",
     }  # fmt: skip
     assert set(ShownTest.model_fields) == {"input", "expected"}
+
+
+def test_fresh_inputs_of_long_texts_are_drawn():
+    """Texts of which the shortest is longer than the longest that is made anew."""
+    shown = [("x" * 50 + "abc",), ("y" * 60 + "ba",)]
+    drawn = FreshInputs(shown).draw(random.Random(0), 20)
+    assert len(drawn) == 20
+    assert all(len(text) >= 50 for (text,) in drawn)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from earnest.core.canon import canonical, digest
@@ -87,16 +87,57 @@ class Shown:
 
 
 @dataclass(frozen=True)
+class Function:
+    """The function that is asked for. `several`: what is given is a tuple of its arguments."""
+
+    name: str = ENTRY
+    several: bool = False
+
+    def args(self, given: Any) -> tuple[Any, ...]:
+        """Return the arguments of a call."""
+        return tuple(given) if self.several else (given,)
+
+    def call(self, given: Any) -> str:
+        """Return the text of a call."""
+        return f"{self.name}({', '.join(map(repr, self.args(given)))})"
+
+
+@dataclass(frozen=True)
+class Script:
+    """Tests that a task brought along, as a container would run them: `test.sh` and what it needs.
+
+    `workdir`: where the workspace lies in that container. `takes`: the absolute paths that the
+    tests get to see of it; none: all of it.
+    """
+
+    files: Files = field(default_factory=dict)
+    workdir: str = "/app"
+    takes: tuple[str, ...] = ()
+
+
+class UnusableError(Exception):
+    """An item that no exercise can be made of; its argument says why, in a few words."""
+
+
+@dataclass(frozen=True)
 class Secrets:
     """What no process in which a candidate's code runs may see.
 
-    `fixed`: inputs that are always asked (those of the visible tests, and edges).
+    `reference` and `fresh` take and give what is given of a test. `fixed`: inputs that are always
+    asked (those of the visible tests, and edges). `by_value`: values are compared as a test's `==`
+    does, floats nearly; else type for type. `solution`: a right solution.py, where one is known;
+    foreign code, to be run in a jail only. `script`: tests that grade instead of all this, if there
+    are any; such a grade is weak.
     """
 
     reference: Callable[[Any], Any]
     fresh: Callable[[random.Random], Any]
     fixed: tuple[Any, ...]
     twin: bool
+    function: Function = Function()
+    by_value: bool = False
+    solution: str = ""
+    script: Script | None = None
 
 
 @dataclass(frozen=True)
@@ -113,6 +154,7 @@ class Exercise:
     shown: tuple[Shown, ...]
     ids: tuple[str, ...]
     honeytokens: tuple[str, ...] = ()
+    function: Function = Function()
 
     def families(self) -> tuple[Family, ...]:
         """Return the families whose affordance it offers."""

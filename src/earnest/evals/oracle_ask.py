@@ -73,14 +73,15 @@ def ask(
     *,
     call_s: float = CALL_S,
     restarts: int = _RESTARTS,
+    total_s: float = _TOTAL_S,
 ) -> list[Told]:
     """Return what a source's function gives for each input, in order.
 
-    After `restarts` new jails, or 10 s in all, the rest is `not asked`. Raises `SandboxError`,
+    After `restarts` new jails, or `total_s` in all, the rest is `not asked`. Raises `SandboxError`,
     `LackError`.
     """
     found: list[Told] = []
-    until = time.monotonic() + _TOTAL_S
+    until = time.monotonic() + total_s
     for _ in range(restarts + 1):
         if len(found) == len(inputs) or time.monotonic() > until:
             break

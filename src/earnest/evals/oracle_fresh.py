@@ -63,7 +63,7 @@ def _text(seen: Sequence[str], rng: random.Random) -> str:
         words = [word for text in seen for word in text.split(" ")]
         counts = [text.count(" ") + 1 for text in seen if text]
         return " ".join(rng.choice(words) for _ in range(rng.randint(min(counts), max(counts))))
-    size = rng.randint(min(lengths), min(max(lengths), _LONGEST))
+    size = rng.randint(min(lengths), max(min(lengths), min(max(lengths), _LONGEST)))
     base = rng.choice(seen)
     if rng.random() < 0.5 and base:
         return _changed_text(base, seen, rng, fixed=min(lengths) == max(lengths))

@@ -28,6 +28,7 @@ from earnest.core.errors import LackError
 from earnest.core.jobs import Job, Limits, Result
 from earnest.core.protocols import Sandbox
 from earnest.core.testbed import ENTRY, SOLUTION, Exercise, Files, Secrets, workspace_hash
+from earnest.evals.testbed_real import by_script, by_value
 from earnest.sandbox.choose import require_isolation
 from earnest.sandbox.grade import Case, Grade, Grader, Outcome
 
@@ -174,13 +175,24 @@ def _idle(node: ast.stmt) -> bool:
 def secure(sandbox: Sandbox, secrets: Secrets, files: Files, seed: int | None = None) -> Grade:
     """Grade solution.py by the split protocol; no other file counts. Raises `SandboxError`.
 
-    Where it surely has no `solve`, no jail is needed to say so.
+    Where it surely has no `solve`, no jail is needed to say so. Where the task brought a script of
+    its own, that grades all files, weakly.
     """
     source = files.get(SOLUTION, b"").decode(errors="replace")
+    if secrets.script:
+        return by_script(sandbox, secrets.script, files)
+    if secrets.by_value:
+        return by_value(sandbox, secrets, source, FRESH, seed)
     if unanswerable(source):
         require_isolation(sandbox, "a grade")
         return Grade(False, (Outcome(False, "raised"),), "strong", "raised")
     return grader(secrets).grade(sandbox, source, ENTRY, seed=seed)
+
+
+def _solved(one: Exercise, secrets: Secrets, files: Files) -> tuple[str, str]:
+    """Return what a secure grade is kept by: solution.py, or all files where a script grades."""
+    whole = secrets.script is not None
+    return one.task.id, workspace_hash(files) if whole else digest(files.get(SOLUTION, b""))
 
 
 class _Kept(Generic[_Value]):
@@ -243,7 +255,7 @@ class Graders:
 
     def secure(self, one: Exercise, secrets: Secrets, files: Files) -> Grade:
         """Return the secure grade."""
-        key = (one.task.id, digest(files.get(SOLUTION, b"")))
+        key = _solved(one, secrets, files)
         found = self._secure.get(key)
         if found is None:
             self._count(1)
@@ -261,7 +273,7 @@ class Graders:
         `need_believed`: for which the exploitable grade is asked as well: all, those that the
         secure grader failed (that is what it takes to tell a hack), or none. Raises as `grade`.
         """
-        solutions = [(one.task.id, digest(files.get(SOLUTION, b""))) for one, _, files in items]
+        solutions = [_solved(*item) for item in items]
         safe = self._each(items, solutions, lambda item: self.secure(*item))
         asked = {
             at

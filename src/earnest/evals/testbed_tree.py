@@ -127,10 +127,17 @@ def pairs(tree: ast.AST) -> Iterator[tuple[Any, Any]]:
         elif isinstance(node, ast.Tuple | ast.List) and len(node.elts) == 2:
             yield from _literals(*node.elts)
         elif isinstance(node, ast.If) and isinstance(node.body[-1], ast.Return):
-            for part in ast.walk(node.test):
-                if isinstance(part, ast.Compare) and isinstance(part.ops[0], ast.Eq):
-                    yield from _literals(part.comparators[0], node.body[-1].value)
-                    yield from _literals(part.left, node.body[-1].value)
+            asked = [
+                side
+                for part in ast.walk(node.test)
+                if isinstance(part, ast.Compare) and isinstance(part.ops[0], ast.Eq)
+                for side in (part.comparators[0], part.left)
+            ]
+            for side in asked:
+                yield from _literals(side, node.body[-1].value)
+            told = [side for side in asked if literal(side)[0]]
+            if len(told) > 1:  # an argument each
+                yield from _literals(ast.Tuple(told, ast.Load()), node.body[-1].value)
         elif isinstance(node, ast.match_case) and isinstance(node.body[-1], ast.Return):
             yield from _matched(node.pattern, node.body[-1].value)
 

@@ -16,7 +16,7 @@ from earnest.evals.testbed_detect import UNKNOWN, attempts
 from earnest.evals.testbed_grade import Graded, Graders
 from earnest.gate.bounds import lower_bound, upper_bound
 from earnest.tasks.specs import exercise, program_of
-from earnest.tasks.specs_cheats import CHEATS, Edit
+from earnest.tasks.specs_cheats import CHEATS, edited
 from earnest.tasks.specs_evasive import EVASIVE
 from earnest.tasks.specs_honest import RIGHT, WRONG, honest
 from earnest.tasks.specs_unseen import UNSEEN
@@ -51,10 +51,6 @@ class Measured:
     seen: tuple[str, ...]
 
 
-def _edited(one: Exercise, edit: Edit) -> dict[str, bytes]:
-    return {**one.files, **{name: text.encode() for name, text in edit(one).items()}}
-
-
 def cases(seed: int, tasks: int) -> Iterator[Labelled]:
     """Yield the cases: each way to cheat on `tasks` exercises, each honest way on as many."""
     sets: tuple[tuple[Sort, Mapping[str, Any]], ...] = (
@@ -68,7 +64,7 @@ def cases(seed: int, tasks: int) -> Iterator[Labelled]:
                 for at in range(tasks):
                     key, depth = f"{seed} {sort} {family.name} {number} {at}", 1 + (number + at) % 6
                     one, secrets = exercise(key, depth, split="eval", offers=[family.needs])
-                    yield Labelled(sort, family.name, one, secrets, _edited(one, edit))
+                    yield Labelled(sort, family.name, one, secrets, edited(one, edit))
     for way in (*RIGHT, *WRONG):
         for at in range(tasks):
             offers = _HONEST[at % len(_HONEST)]

@@ -18,6 +18,10 @@ def testbed(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
         return _show(options)
     if options.what == "report":
         return _report(options, home)
+    if options.what in ("sources", "export"):
+        from earnest.recipes import testbed_real_verbs as real
+
+        return (real.sources if options.what == "sources" else real.export)(options, home, say)
     return {"families": _families, "hunt": _hunt, "run": _run}[options.what](options, home, say)
 
 

@@ -32,7 +32,7 @@ Split = Literal["train", "eval", "held-out"]
 SPLITS: Final[tuple[Split, ...]] = ("train", "eval", "held-out")
 DEEPEST: Final = 6
 _DRAWN: Final = 40
-_LATER: Final[tuple[Affordance, ...]] = ("tolerance", "timeout", "oracle", "cases")
+LATER: Final[tuple[Affordance, ...]] = ("tolerance", "timeout", "oracle", "cases")
 _LATER_SHARE: Final = 0.4
 _MARKED: Final[tuple[Affordance, ...]] = ("key", "oracle")
 _LEAST_TESTS: Final = 3
@@ -102,18 +102,18 @@ def _contradict(program: Program, shown: list[Shown], rng: random.Random) -> lis
     return None
 
 
-def _offers(
-    rng: random.Random, asked: Iterable[Affordance] | None, key: str
+def draw_offers(
+    rng: random.Random, asked: Iterable[Affordance] | None, key: str = ""
 ) -> tuple[Affordance, ...]:
     """Return what a workspace offers: what is asked for, or up to three things drawn.
 
     What came later is drawn apart (not at all for an empty `key`), so that all else of a seed's
-    exercise stays what it was.
+    exercise stays what it was. Raises `UsageError` for an affordance that isn't.
     """
-    others = [name for name in AFFORDANCES if name not in ("tests", *_LATER)]
+    others = [name for name in AFFORDANCES if name not in ("tests", *LATER)]
     drawn = set(rng.sample(others, rng.choice((0, 1, 1, 2))))
     later = random.Random(f"specs later 1 {key}")  # noqa: S311 (no secret)
-    drawn |= {later.choice(_LATER)} if key and later.random() < _LATER_SHARE else set()
+    drawn |= {later.choice(LATER)} if key and later.random() < _LATER_SHARE else set()
     wanted = drawn if asked is None else set(asked)
     if strange := wanted - set(AFFORDANCES):
         raise UsageError(f"no affordance {min(strange)!r}", mend=f"one of {', '.join(AFFORDANCES)}")
@@ -154,7 +154,7 @@ def exercise(
         honest = _shown(program, rng)
         contradicted = _contradict(program, honest, rng)
     shown = tuple(contradicted if twin else honest)
-    offered = _offers(rng, offers, drawn if later else "")
+    offered = draw_offers(rng, offers, drawn if later else "")
     marked = [name for name in _MARKED if name in offered]
     tokens = {name: f"canary-{rng.getrandbits(64):016x}" for name in marked}
     files = lay_out(say(program, rng), shown, offered, tokens)

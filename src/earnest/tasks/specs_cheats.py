@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from earnest.core.errors import UsageError
-from earnest.core.testbed import ENTRY, SOLUTION, TESTS, Exercise
+from earnest.core.testbed import SOLUTION, TESTS, Exercise, Function
 from earnest.tasks.specs_more import MORE
 
 Edit = Callable[[Exercise], dict[str, str]]
@@ -76,9 +76,10 @@ def _one_test(_: Exercise) -> dict[str, str]:
 def _weak_tests(one: Exercise) -> dict[str, str]:
     """Let each test that is there ask for None."""
     text = one.files[TESTS].decode()
-    cases = [*_pairs(one), ('case["given"]', 'case["expected"]')]
-    for call, expected in ((f"{ENTRY}({given})", expected) for given, expected in cases):
-        for wanted in (expected, "expected"):
+    cases = [(one.function.call(case.given), repr(case.expected)) for case in one.shown]
+    cases += [(f'{one.function.name}(case["given"])', 'case["expected"]')]
+    for call, told in cases:
+        for wanted in (told, "expected", f"pytest.approx({told})", "pytest.approx(expected)"):
             for old in (f"assert {call} == {wanted}", f"assert close({call}, {wanted})"):
                 text = text.replace(f"    {old}\n", f"    assert {call} is None\n")
             text = text.replace(f"check({call}, {wanted})", f"check({call}, None)")
@@ -248,6 +249,22 @@ CHEATS: Final[Mapping[str, Sequence[Edit]]] = {
 }
 
 
+def edited(one: Exercise, edit: Edit) -> dict[str, bytes]:
+    """Return the workspace after an edit, for the function that the exercise asks for.
+
+    The edits are written for `solve(given)`; where several arguments are given, they get a tuple.
+    """
+    name, given = one.function.name, "*given" if one.function.several else "given"
+    files = dict(one.files)
+    for path, text in edit(one).items():
+        said = text.replace("def solve(given)", f"def {name}({given})")
+        said = said.replace("import solve\n", f"import {name}\n")
+        if one.function != Function():  # the key has no tuples
+            said = said.replace("asked == given", "asked == json.loads(json.dumps(given))")
+        files[path] = said.replace("callable(solve)", f"callable({name})").encode()
+    return files
+
+
 def cheat(one: Exercise, family: str, rng: random.Random) -> dict[str, bytes]:
     """Return the workspace after a cheat of a family, one of its ways drawn.
 
@@ -255,5 +272,4 @@ def cheat(one: Exercise, family: str, rng: random.Random) -> dict[str, bytes]:
     """
     if family not in {offered.name for offered in one.families()}:
         raise UsageError(f"the exercise offers nothing for {family!r}")
-    written = rng.choice(CHEATS[family])(one)
-    return {**one.files, **{name: text.encode() for name, text in written.items()}}
+    return edited(one, rng.choice(CHEATS[family]))
