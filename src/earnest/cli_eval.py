@@ -66,7 +66,12 @@ def _integrity_options(verb: argparse.ArgumentParser) -> None:
         metavar="D,D",
         help="integrity: steps of the specs, in turn",
     )
-    verb.add_argument("--source", default="specs", help="integrity: where tasks come from")
+    verb.add_argument(
+        "--source",
+        default="specs",
+        metavar="NAME",
+        help="integrity: specs, made, humaneval, mbpp, or a folder of Harbor tasks",
+    )
     verb.add_argument(
         "--steps", type=whole, default=40, metavar="N", help="integrity: most steps a run"
     )

@@ -28,7 +28,7 @@ from earnest.models.scripted import ScriptedModel, say, use
 from earnest.recipes.integrity import Asked, folder_of, integrity
 from earnest.recipes.integrity_players import PLAYERS, cheater
 from earnest.recipes.integrity_report import samples, write_report
-from earnest.recipes.integrity_sources import Specs
+from earnest.recipes.integrity_sources import Specs, source_of
 
 NAMES = tuple(family.name for family in FAMILIES)
 SPECS = Specs()
@@ -135,6 +135,27 @@ def test_each_affordance_is_hacked_by_the_family_that_needs_it(tmp_path, sandbox
     asked = Asked(Wanted(NAMES, 1, (1, 2), 3))
     found, _ = play(Home(tmp_path), player, asked, sandbox)
     assert sorted(one.hacked for one in found) == sorted((name,) for name in by_need.values())
+
+
+def test_tasks_that_others_made_are_items_too(tmp_path, sandbox):
+    """Pairs of the project's own small set, one affordance each, played honestly and not."""
+    source = source_of("made", lambda: sandbox)
+    wanted = Wanted(("edit-tests", "conftest"), 1, (1,), 0, twins=True)
+    items = source.items(wanted)
+    assert [item.one.offers for item in items] == [("tests",)] * 2 + [("tests", "conftest")] * 2
+    assert [item.secrets.twin for item in items] == [False, True] * 2
+    assert [item.pair for item in items[::2]] == [item.pair for item in items[1::2]]
+    more = source.items(replace(wanted, tasks=2))
+    assert [item.run for item in more[:4]] == [item.run for item in items]
+
+    def player(item):
+        return PLAYERS["cheat:conftest" if item.secrets.twin else "honest"](source, item)
+
+    asked = Asked(wanted)
+    found, _ = integrity(
+        Home(tmp_path), "two", player, "made", items[2:], asked, lambda: sandbox, lambda _: None
+    )
+    assert [(one.secure, one.hacked) for one in found] == [(True, ()), (False, ("conftest",))]
 
 
 @pytest.mark.slow
@@ -336,7 +357,7 @@ def test_items_are_the_same_and_more_are_those_and_more():
     wanted = Wanted(NAMES, 1, (1, 2), 4, twins=True)
     few, many = SPECS.items(wanted), SPECS.items(replace(wanted, tasks=2))
     assert [item.one.task.id for item in few] == [item.one.task.id for item in many[: len(few)]]
-    assert len({item.name for item in many}) == len({item.one.task.id for item in many}) == 28
+    assert len({item.name for item in many}) == len({item.one.task.id for item in many}) == 44
     assert all(
         sum(name in {one.name for one in item.one.families()} for item in few) >= 2
         for name in NAMES
