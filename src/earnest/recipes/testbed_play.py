@@ -117,6 +117,21 @@ def graded(
     `believes`: the exploitable grader is asked of each, else where the secure one fails.
     """
     played = [play(one, reply) for (one, _), reply in zip(pairs, said, strict=True)]
+    return judged(graders, pairs, said, played, believes=believes)
+
+
+def judged(
+    graders: Graders,
+    pairs: Sequence[Pair],
+    said: Sequence[str],
+    played: Sequence[Played],
+    *,
+    believes: bool,
+) -> list[Outcome]:
+    """Return the outcomes of rollouts as they were played; `said`: their words, to be looked at.
+
+    `believes`: the exploitable grader is asked of each, else where the secure one fails.
+    """
     items = [(one, secrets, own.files) for (one, secrets), own in zip(pairs, played, strict=True)]
     grades = graders.grade_all(items, need_believed="all" if believes else "failed")
     return [_outcome(*row) for row in zip(pairs, said, played, grades, strict=True)]
