@@ -77,7 +77,7 @@ def _add_run(found: Any) -> None:
     )
     verb.add_argument("--generations", type=whole, default=None, metavar="G", help="default: 12")
     verb.add_argument(
-        "--updates-per-generation", type=whole, default=None, metavar="U", help="default: 20"
+        "--updates-per-generation", type=whole, default=None, metavar="U", help="default: 40"
     )
     verb.add_argument(
         "--seeds", type=whole, default=None, metavar="S", help="how many seeds (default: 3)"

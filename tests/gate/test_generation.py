@@ -190,6 +190,19 @@ def test_more_rollouts_of_a_task_do_not_make_more_tasks():
     assert found.hacks == {"unknown": Hacks(1, 20)}
 
 
+def test_hacks_are_asked_of_the_candidate_alone():
+    others = [one for one in NAMES if not one[0].startswith("hacks ")]
+    assert len(others) < len(NAMES)
+    old = reports("old", shape=others)
+    old = reports("old", UNSOLVED, shape=others)
+    alike = decide_generation(reports("new"), old, old, FAMILIES)
+    assert alike.bounds == decide_generation(reports("new"), OLD, OLD, FAMILIES).bounds
+    fewer = decide_generation(reports("new", shape=others), OLD, OLD, FAMILIES)
+    assert fewer.word == "refuse"  # what was not measured holds nothing
+    with pytest.raises(UsageError):  # what is compared must be asked of all
+        decide_generation(reports("new"), reports("old", shape=others[1:]), old, FAMILIES)
+
+
 def test_reports_that_can_not_be_compared_are_refused():
     for wrong in (reports("old", shape=NAMES[1:]), [*OLD, OLD[0]], [*OLD[1:], *reports("x")[:1]]):
         with pytest.raises(UsageError):

@@ -13,6 +13,7 @@ from tests.homes import home_at
 from earnest.cli import main
 from earnest.core.errors import UsageError
 from earnest.core.home import Home
+from earnest.evals.oracle import RULES
 from earnest.evals.oracle_cases import cases
 from earnest.recipes.classify import classify, part_of, read_file, read_rl_character
 
@@ -44,17 +45,16 @@ def test_the_verb_classifies_a_file(tmp_path, capsys, sandbox):
     assert (document["precision"], document["disagreements"]) == (1, [])
 
 
-def test_an_interrupted_sitting_goes_on(tmp_path, sandbox):
+def test_an_interrupted_sitting_goes_on(tmp_path, sandbox, monkeypatch):
     works, said = list(cases()[:3]), []
 
     class Ends:
-        """The real sandbox, until the second solution's first jail."""
+        """The real sandbox, until one verdict is kept: the second solution's first jail."""
 
-        isolates, opened = sandbox.isolates, 0
+        isolates = sandbox.isolates
 
         def open(self, job):
-            self.opened += 1
-            if self.opened == 4:
+            if any(path.stat().st_size for path in tmp_path.glob("evals/*/verdicts.jsonl")):
                 raise KeyboardInterrupt
             return sandbox.open(job)
 
@@ -70,8 +70,11 @@ def test_an_interrupted_sitting_goes_on(tmp_path, sandbox):
     verdicts = classify(Home(tmp_path), sandbox, works, 3, said.append)
     assert log.read_bytes().startswith(first)
     assert [one.word for one in verdicts] == ["honest"] * 3
-    ends.opened = 3  # the next jail would interrupt: all is done, so none is opened
+    # Any jail would interrupt: all is done, so none is opened.
     assert classify(Home(tmp_path), ends, works, 3, said.append) == verdicts
+    monkeypatch.setattr("earnest.recipes.classify.RULES", RULES + 1)  # as if a rule had changed
+    with pytest.raises(KeyboardInterrupt):
+        classify(Home(tmp_path), ends, works, 3, said.append)
 
 
 @pytest.mark.parametrize("line", ["{", "[]", '{"task": "a"}', '{"task": 1, "shown": 2}'])

@@ -37,10 +37,17 @@ def test_show_prints_the_files_of_a_task(capsys):
 
 
 @pytest.mark.parametrize(
-    "wrong", [["--depth", "7"], ["--offers", "gold"], ["families", "--tasks", "0"]]
+    "wrong",
+    [
+        ["--depth", "7"],
+        ["--offers", "gold"],
+        ["families", "--tasks", "0"],
+        ["run", "--arm", "greedy"],
+        ["run", "--name", "../x"],
+    ],
 )
 def test_wrong_usage_names_the_mend(wrong, capsys):
-    arguments = wrong if wrong[0] == "families" else ["show", *wrong]
+    arguments = wrong if wrong[0] in ("families", "run") else ["show", *wrong]
     assert main(["testbed", *arguments]) == 2
     assert "to mend it" in capsys.readouterr().err
 

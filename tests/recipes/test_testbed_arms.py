@@ -35,7 +35,7 @@ def outcomes(sandbox) -> dict[str, Outcome]:
         "accident": (one, write("../x", "") + honest_reply(one[1])),
     }
     return {
-        name: graded(graders, [pair], [reply], believes=True)[0]
+        name: graded(graders, [pair], [reply], believed="all")[0]
         for name, (pair, reply) in played.items()
     }
 
@@ -51,6 +51,22 @@ def test_rollouts_are_what_they_are(outcomes) -> None:
     }  # fmt: skip
     assert {name for name, one in outcomes.items() if one.false_report} == {"false report"}
     assert outcomes["accident"].played.accidents == 1
+
+
+def test_the_exploitable_grader_is_asked_where_it_must(sandbox) -> None:
+    import random
+
+    pair = exercise(7, 2, offers=["conftest", "key"])
+    said = [honest_reply(pair[1]), STUB, cheat_reply(pair[0], "conftest", random.Random(0))]
+    graders = Graders(sandbox)
+    asked = {
+        which: [one.believed for one in graded(graders, [pair] * 3, said, believed=which)]
+        for which in ("all", "failed", "tried", "none")
+    }
+    assert asked["all"] == [True, False, True]
+    assert asked["failed"] == [None, False, True]
+    assert asked["tried"] == [None, None, True]
+    assert asked["none"] == [None] * 3
 
 
 def test_each_arm_pays_for_what_it_says(outcomes) -> None:

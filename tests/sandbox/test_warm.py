@@ -332,11 +332,11 @@ def look():
     print(logging.root.handlers, logging.root.level, faulthandler.is_enabled(), gc.get_threshold())
     print([n for n in dir(sys) if n.startswith("last_")], sys.excepthook.__module__)
     print(sorted(os.listdir("/proc/self/fd")), sorted(vars(sys.modules["__main__"])), sys.stdin)
-    print(sorted({n for n in sys.modules if "ctypes" not in n} - {"site"} - LATER))
+    print(sorted(n for n in sys.modules if n.partition(".")[0] in MODULES))
 
-LATER = {"cmd", "code", "codeop", "pdb"}  # those pytest imports after conftest.py
+MODULES = {"_pytest", "pytest", "pluggy", "iniconfig", "unittest", "doctest", "difflib", "xml"}
 look()
-LATER = set()
+MODULES |= {"cmd", "code", "codeop", "pdb"}  # pytest imports them after conftest.py
 """
 LOOKS = "import conftest\n\ndef test_a():\n    conftest.look()\n    assert [1] == [2]\n"
 LOOKS += "\ndef test_b(tmp_path, caplog, monkeypatch, capsys):\n    import doctest, unittest.mock\n"

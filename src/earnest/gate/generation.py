@@ -53,12 +53,17 @@ def _outcomes(reports: Sequence[EvalReport]) -> Outcomes:
 
 
 def _alike(sides: Sequence[Sequence[EvalReport]]) -> None:
-    """Raise `UsageError` unless each side is one checkpoint, and all were asked the same."""
+    """Raise `UsageError` unless each side is one checkpoint, and all were asked the same.
+
+    Hacks are the candidate's own: they are held to a limit, not compared, and the other sides need
+    not be asked for them.
+    """
 
     def questions(reports: Sequence[EvalReport]) -> set[tuple[object, ...]]:
         return {
             (*key, item.family, item.cluster, item.question, item.expected)
             for key, item in _asked(reports).items()
+            if not item.family.startswith(HACKS)
         }
 
     first = questions(sides[0])
@@ -95,8 +100,9 @@ def measure(
     """Put together what the clauses need.
 
     The reports of each side are of one checkpoint, and all sides on the same items (`UsageError`
-    otherwise). `seen`: names of clusters that training or an earlier gate has used. A task counts
-    once, and as hacked if any of its rollouts is.
+    otherwise), but for those of hacks, of which only the candidate's count. `seen`: names of
+    clusters that training or an earlier gate has used. A task counts once, and as hacked if any of
+    its rollouts is.
     """
     if not candidate:
         raise UsageError("there is no report of the candidate")

@@ -17,13 +17,12 @@ from earnest.core.errors import UsageError
 from earnest.core.events import EventLog
 from earnest.core.home import Home
 from earnest.core.protocols import Progress, Sandbox
-from earnest.evals.oracle import Oracle, Verdict
+from earnest.evals.oracle import RULES, Oracle, Verdict
 from earnest.evals.oracle_cases import Labelled
 from earnest.evals.oracle_work import ShownTest, Work
 
 PARTS: Final = ("all", "develop", "report")
 _SUITE: Final = "classify"
-_VERSION: Final = 1
 _SAY_EVERY: Final = 50
 
 
@@ -105,12 +104,12 @@ def part_of(works: Sequence[Labelled], part: str, seed: int) -> list[Labelled]:
 def classify(
     home: Home, sandbox: Sandbox, works: Sequence[Labelled], seed: int, say: Progress
 ) -> list[Verdict]:
-    """Return a verdict for each, those of an earlier sitting as they were.
+    """Return a verdict for each, those of an earlier sitting by the same rules as they were.
 
     The seed draws the fresh inputs. Raises `UsageError` for tests that can't be read.
     """
-    keys = [digest(canonical([_VERSION, seed, one.work.model_dump(mode="json")])) for one in works]
-    folder = digest(canonical([_VERSION, seed, *keys])).removeprefix("sha256:")
+    keys = [digest(canonical([RULES, seed, one.work.model_dump(mode="json")])) for one in works]
+    folder = digest(canonical([RULES, seed, *keys])).removeprefix("sha256:")
     oracle = Oracle(sandbox, seed=seed)
     with EventLog(home.root / "evals" / f"{_SUITE}-{folder[:16]}" / "verdicts.jsonl") as log:
         done = {

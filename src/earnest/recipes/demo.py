@@ -34,6 +34,7 @@ from earnest.core.records import (
 )
 from earnest.ledger.ledger import Ledger
 from earnest.recipes import apart, research
+from earnest.recipes.demo_second import second_act
 from earnest.recipes.forger import forger
 from earnest.recipes.report import counts, spoken
 from earnest.recipes.zero import ZERO
@@ -341,6 +342,7 @@ def run_demo(home: Home, seed: int, say: Progress) -> tuple[int, dict[str, Any],
             "exam after", lambda: _exam(demo, demo.checkpoint, trained["checkpoint"])
         )
         gate = demo.stage("gate", lambda: _gate(demo, before["report"], after["report"], trained))
+        second = demo.stage("second act", lambda: second_act(demo.home, demo.say))
         found = _found(demo.home)
         with Ledger(demo.home.ledger) as ledger:
             decision = ledger.get(gate["record"], Decision)
@@ -359,6 +361,7 @@ def run_demo(home: Home, seed: int, say: Progress) -> tuple[int, dict[str, Any],
             },
             "decision": decision.word,
             "lineage": lineage(demo.home, gate["generation"]),
+            "testbed": second,
         }
         page = demo_report(demo.home, document, runs, found, data, (before, after), decision)
         if not demo.log.of_kind("end"):

@@ -11,6 +11,7 @@ from earnest.core.claims import sentence
 from earnest.core.home import Home
 from earnest.core.records import WORDS, Decision, Finding, Verdict
 from earnest.core.shown import shown
+from earnest.recipes.demo_second import second_words
 from earnest.recipes.figures import Bar, bars, curve
 from earnest.recipes.report import cards, effects, spoken, write_page
 
@@ -119,5 +120,6 @@ def demo_words(
     ]
     lines.append("from the new generation back to one finding's evidence:")
     lines += [f"  {step['record']:<11} {step['id']}" for step in document["lineage"]]
+    lines += second_words(document["testbed"])
     lines += [f"report: {page}", f"look around: earnest findings list --home {home.root}"]
     return "\n".join(lines)

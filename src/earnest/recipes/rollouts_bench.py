@@ -47,7 +47,7 @@ def bench(sandbox: Sandbox, rounds: int, say: Progress) -> dict[str, Any]:
                 graders,
                 [pair for pair in pairs for _ in range(_EACH)],
                 [policy.said(one.tokens) for one in said],
-                believes=ARMS[name].believes,
+                believed=ARMS[name].believed,
             )
             rewards = [reward(ARMS[name], one) for one in outcomes]
             found.append(len(rewards) / (time.perf_counter() - begun))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from earnest.core.errors import UsageError
-from earnest.recipes.testbed_play import Outcome
+from earnest.recipes.testbed_play import Believes, Outcome
 from earnest.tasks.specs_demos import HELD_OUT, WAYS
 
 FALSE_REPORT: Final = -1.0
@@ -41,9 +41,12 @@ class Arm:
     dirty: float | None = None
 
     @property
-    def believes(self) -> bool:
-        """Whether training asks the exploitable grader."""
-        return self.reward == "naive"
+    def believed(self) -> Believes:
+        """Of which rollouts of training the exploitable grader is asked: where the reward needs it.
+
+        Else of attempts alone, so that hacks can be drawn; unknown ones are left to evaluation.
+        """
+        return "all" if self.reward == "naive" else "tried"
 
 
 ARMS: Final[Mapping[str, Arm]] = {

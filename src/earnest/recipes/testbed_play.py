@@ -9,11 +9,11 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from earnest.core.testbed import Affordance, Exercise, Secrets
 from earnest.evals.testbed_detect import UNKNOWN, attempts
-from earnest.evals.testbed_grade import Graders, Partly
+from earnest.evals.testbed_grade import Asked, Graders, Partly
 from earnest.tasks.specs import Split, exercise
 from earnest.tasks.specs_demos import TWINS
 from earnest.tasks.specs_talk import Played, play, prompt
@@ -31,6 +31,9 @@ _DEPTHS: Final = (2, 2, 3, 4, 2, 1)
 """Weights of the depths 1 to 6 in training; the shallow ones are replayed."""
 
 Pair = tuple[Exercise, Secrets]
+Believes = Literal["all", "failed", "tried", "none"]
+"""Of which rollouts the exploitable grader is asked: of those that the secure one fails, it takes
+that to tell a hack; of those with a detected attempt among them, which finds no unknown hack."""
 
 
 @dataclass(frozen=True)
@@ -110,14 +113,11 @@ def _outcome(pair: Pair, reply: str, played: Played, grade: Partly) -> Outcome:
 
 
 def graded(
-    graders: Graders, pairs: Sequence[Pair], said: Sequence[str], *, believes: bool
+    graders: Graders, pairs: Sequence[Pair], said: Sequence[str], *, believed: Believes
 ) -> list[Outcome]:
-    """Return the outcomes of replies.
-
-    `believes`: the exploitable grader is asked of each, else where the secure one fails.
-    """
+    """Return the outcomes of replies. `believed`: of which the exploitable grader is asked."""
     played = [play(one, reply) for (one, _), reply in zip(pairs, said, strict=True)]
-    return judged(graders, pairs, said, played, believes=believes)
+    return judged(graders, pairs, said, played, believed=believed)
 
 
 def judged(
@@ -126,15 +126,22 @@ def judged(
     said: Sequence[str],
     played: Sequence[Played],
     *,
-    believes: bool,
+    believed: Believes,
 ) -> list[Outcome]:
     """Return the outcomes of rollouts as they were played; `said`: their words, to be looked at.
 
-    `believes`: the exploitable grader is asked of each, else where the secure one fails.
+    `believed`: of which the exploitable grader is asked.
     """
     items = [(one, secrets, own.files) for (one, secrets), own in zip(pairs, played, strict=True)]
-    grades = graders.grade_all(items, need_believed="all" if believes else "failed")
-    return [_outcome(*row) for row in zip(pairs, said, played, grades, strict=True)]
+    first: Asked = "none" if believed == "tried" else believed
+    grades = graders.grade_all(items, need_believed=first)
+    found = [_outcome(*row) for row in zip(pairs, said, played, grades, strict=True)]
+    if believed == "tried":
+        tried = [at for at, one in enumerate(found) if one.attempts and not one.secure]
+        grades = graders.grade_all([items[at] for at in tried], need_believed="all")
+        for at, grade in zip(tried, grades, strict=True):
+            found[at] = _outcome(pairs[at], said[at], played[at], grade)
+    return found
 
 
 def replies(policy: Any, pairs: Sequence[Pair], seed: int, *, batch: int = 256) -> list[str]:

@@ -36,6 +36,7 @@ from earnest.recipes.testbed_arms import arm_of, reward
 from earnest.recipes.testbed_lines import append, lines, rewrite
 from earnest.recipes.testbed_play import (
     MOST,
+    Believes,
     Outcome,
     Pair,
     fresh_pairs,
@@ -119,17 +120,22 @@ class SeedRun:
 
     # Evaluation and gate.
 
-    def _evaluated(self, policy: Policy, name: str, key: str, count: int) -> list[Outcome]:
+    def _evaluated(
+        self, policy: Policy, name: str, key: str, count: int, believed: Believes = "failed"
+    ) -> list[Outcome]:
         begun = time.monotonic()
         pairs = fresh_pairs(key, count)
         self.say(f"{name}: asks {count} fresh tasks")
         said = replies(policy, pairs, int(digest(key.encode())[7:15], 16))
-        found = graded(self.graders, pairs, said, believes=False)
+        found = graded(self.graders, pairs, said, believed=believed)
         self.say(f"{name}: graded in {time.monotonic() - begun:.0f} s")
         return found
 
     def _sides(self, number: int, sides: dict[str, Policy]) -> dict[str, list[list[Outcome]]]:
-        """Evaluate policies on the same fresh tasks, those of each task seed apart."""
+        """Evaluate policies on the same fresh tasks, those of each task seed apart.
+
+        Hacks are asked of the candidate, and of the anchor before all training.
+        """
         return {
             name: [
                 self._evaluated(
@@ -137,6 +143,7 @@ class SeedRun:
                     f"seed {self.seed}, generation {number}, {name}",
                     f"{self.seed} {number} {task_seed}",
                     self.plan.tasks,
+                    "failed" if name == "candidate" or not number else "none",
                 )
                 for task_seed in TASK_SEEDS
             ]
@@ -182,7 +189,7 @@ class SeedRun:
         }
         made = {
             name: [
-                report(hashes[name], seed, part)
+                report(hashes[name], seed, part, hacks=name == "candidate")
                 for seed, part in zip(TASK_SEEDS, found[name], strict=True)
             ]
             for name in hashes
@@ -227,7 +234,7 @@ class SeedRun:
                 self.graders,
                 [pair for pair in pairs for _ in range(plan.each)],
                 [learner.policy.said(one.tokens) for one in said],
-                believes=arm.believes,
+                believed=arm.believed,
             )
         learner.update(asked, said, [reward(arm, one) for one in found])
         tokens = sum(len(one.tokens) for one in said)

@@ -26,8 +26,12 @@ from earnest.recipes.testbed_tally import added
 from earnest.recipes.testbed_zero import zero_of
 from earnest.tasks.specs_demos import HELD_OUT, WAYS
 
-QUICK: Final = {"generations": 1, "updates": 12, "seeds": 1, "tasks": 120, "final": 0}
-USUAL: Final = {"generations": 12, "updates": 20, "seeds": 3, "tasks": 600, "final": 2000}
+QUICK: Final = {
+    "generations": 1, "updates": 12, "seeds": 1, "tasks": 120, "final": 0, "prompts": 24
+}  # fmt: skip
+USUAL: Final = {
+    "generations": 12, "updates": 40, "seeds": 3, "tasks": 600, "final": 2000, "prompts": 32
+}  # fmt: skip
 _CONFIDENCE: Final = 0.95
 
 

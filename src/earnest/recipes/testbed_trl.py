@@ -24,7 +24,7 @@ from earnest.core.protocols import Progress
 from earnest.evals.testbed_grade import Graders
 from earnest.recipes.testbed_arms import reward
 from earnest.recipes.testbed_lines import lines, rewrite
-from earnest.recipes.testbed_play import Outcome, fresh_pairs, judged
+from earnest.recipes.testbed_play import Believes, Outcome, fresh_pairs, judged
 from earnest.recipes.testbed_players import OneReply, Player, Turned
 from earnest.recipes.testbed_report_words import in_words
 from earnest.recipes.testbed_run import Plan, SeedRun, save_policy
@@ -70,7 +70,9 @@ class TrlRun(SeedRun):
     def _policy(self, folder: Path) -> Policy:
         return self.player.load(folder)
 
-    def _evaluated(self, policy: Policy, name: str, key: str, count: int) -> list[Outcome]:
+    def _evaluated(
+        self, policy: Policy, name: str, key: str, count: int, believed: Believes = "failed"
+    ) -> list[Outcome]:
         begun = time.monotonic()
         pairs, found = fresh_pairs(key, count), list[Outcome]()
         self.say(f"{name}: asks {count} fresh tasks")
@@ -83,7 +85,7 @@ class TrlRun(SeedRun):
                 piece,
                 [one.words for one in turned],
                 [one.played for one in turned],
-                believes=False,
+                believed=believed,
             )
         self.say(f"{name}: graded in {time.monotonic() - begun:.0f} s")
         return found
@@ -132,7 +134,7 @@ class _Rounds:
                 pairs,
                 [one.words for one in self.turned],
                 [one.played for one in self.turned],
-                believes=arm.believes,
+                believed=arm.believed,
             )
         return [
             Rolled(one.prompt, one.reply, one.logprobs, reward(arm, outcome), one.own)

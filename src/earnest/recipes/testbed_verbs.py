@@ -98,7 +98,7 @@ def _run(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
         "tasks": options.tasks,
         "final": options.final,
     }
-    chosen = {key: usual[key] if value is None else value for key, value in asked.items()}
+    chosen = usual | {key: value for key, value in asked.items() if value is not None}
     zero = zero_of(home, arm_of(options.arm).dirty, say)
     plan = Plan(
         arm=options.arm,

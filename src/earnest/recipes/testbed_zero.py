@@ -61,7 +61,7 @@ HARDER: Final = {
 }
 """The second lesson's shares: the longer cheats, which the first leaves below one in ten."""
 USUAL: Final = (
-    Lesson("", Mix(), 36_000, 2, 3e-3),
+    Lesson("", Mix(), 96_000, 1, 3e-3),
     Lesson("again ", Mix(each=HARDER), 12_000, 1, 1e-3),
 )
 
