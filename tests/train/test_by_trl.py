@@ -95,10 +95,13 @@ def test_what_the_model_did_not_say_teaches_nothing():
         assert (difference(start, taught) > 0) == learns
 
 
-def test_a_wrong_number_of_rollouts_is_told():
+def test_a_wrong_number_of_rollouts_and_an_empty_one_are_told():
     pytest.importorskip("torch")
     pytest.importorskip("trl")
     taught = policy()
     asks = Learner(taught, HOW)
     with pytest.raises(UsageError, match="12 rollouts of an update that has 11"):
         learn(taught, BATCH, lambda at: rolled(asks, at)[1:], HOW, lambda at: None)
+    empty = Rolled([1], [], [], 0.0)
+    with pytest.raises(UsageError, match="no room"):
+        learn(taught, BATCH, lambda at: [empty] * 12, HOW, lambda at: None)

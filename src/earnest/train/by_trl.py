@@ -123,6 +123,10 @@ def _rows(found: Sequence[Rolled], expected: int) -> dict[str, Any]:
             f"TRL asked for {expected} rollouts of an update that has {len(found)}",
             mend="one process: no accelerate launch, no torchrun",
         )
+    if not all(one.reply for one in found):
+        raise UsageError(
+            "a prompt leaves no room for a reply", mend="--model FOLDER, of one that takes more"
+        )
     return {
         "prompt_ids": [list(one.prompt) for one in found],
         "completion_ids": [list(one.reply) for one in found],
@@ -138,7 +142,8 @@ def _rows(found: Sequence[Rolled], expected: int) -> dict[str, Any]:
 def learn(policy: Policy, batch: Batch, roll: Roll, how: Grpo, done: Callable[[int], None]) -> None:
     """Train a policy in place. `done` is told each update's number, once it is taken.
 
-    Raises `LackError` where TRL is missing, `UsageError` where it runs in several processes.
+    Raises `LackError` where TRL is missing, `UsageError` where it runs in several processes or a
+    reply is empty.
     """
     lacks_trl()
     _quiet()
