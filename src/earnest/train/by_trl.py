@@ -67,8 +67,9 @@ def _quiet() -> None:
 @contextlib.contextmanager
 def _unfilled() -> Iterator[None]:
     """Leave new memory as it is: repeatable torch fills it, a fifth of TRL's time at this size."""
-    import torch.utils.deterministic as deterministic
+    from torch.utils import deterministic as module
 
+    deterministic: Any = module
     before = deterministic.fill_uninitialized_memory
     deterministic.fill_uninitialized_memory = False
     try:
