@@ -22,6 +22,7 @@ def add_testbed(verbs: Any) -> None:
     _add_families(found)
     _add_hunt(found)
     _add_run(found)
+    _add_trl(found)
     _add_report(found)
     _add_sources(found)
     _add_export(found)
@@ -121,6 +122,46 @@ def _add_run(found: Any) -> None:
         "--jobs", type=whole, default=None, metavar="J", help="seeds at once (default: the cores)"
     )
     verb.add_argument("--name", default="", metavar="NAME", help="the run's name (default: ARM)")
+    common(verb, "testbed")
+
+
+def _add_trl(found: Any) -> None:
+    verb = found.add_parser(
+        "trl",
+        help="take an arm's updates by TRL's GRPOTrainer, beside our own loop; experimental",
+        epilog="example: earnest testbed trl --arm secure --updates 30 (some minutes; needs the "
+        "extra trl). A chat model's folder plays by calling tools through its own template.",
+    )
+    verb.add_argument(
+        "--model", type=Path, default=None, metavar="FOLDER", help="default: generation 0"
+    )
+    verb.add_argument("--arm", default="secure", metavar="ARM", help="as for run (default: secure)")
+    verb.add_argument("--updates", type=whole, default=30, metavar="N", help="default: 30")
+    verb.add_argument(
+        "--prompts", type=whole, default=16, metavar="P", help="exercises an update (default: 16)"
+    )
+    verb.add_argument(
+        "--each", type=whole, default=8, metavar="E", help="rollouts of each, from 2 (default: 8)"
+    )
+    verb.add_argument(
+        "--tasks",
+        type=whole,
+        default=80,
+        metavar="N",
+        help="fresh tasks an evaluation and task seed, of which there are three (default: 80)",
+    )
+    verb.add_argument(
+        "--rate",
+        type=float,
+        default=4e-4,
+        metavar="R",
+        help="learning rate (default: 4e-4, which suits the small policy)",
+    )
+    verb.add_argument("--alone", action="store_true", help="without our own loop beside it")
+    verb.add_argument(
+        "--out", type=Path, default=None, metavar="DIR", help="default: in the home, ARM-trl"
+    )
+    _seed(verb)
     common(verb, "testbed")
 
 

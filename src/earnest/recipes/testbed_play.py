@@ -117,6 +117,21 @@ def graded(
 ) -> list[Outcome]:
     """Return the outcomes of replies. `believed`: of which the exploitable grader is asked."""
     played = [play(one, reply) for (one, _), reply in zip(pairs, said, strict=True)]
+    return judged(graders, pairs, said, played, believed=believed)
+
+
+def judged(
+    graders: Graders,
+    pairs: Sequence[Pair],
+    said: Sequence[str],
+    played: Sequence[Played],
+    *,
+    believed: Believes,
+) -> list[Outcome]:
+    """Return the outcomes of rollouts as they were played; `said`: their words, to be looked at.
+
+    `believed`: of which the exploitable grader is asked.
+    """
     items = [(one, secrets, own.files) for (one, secrets), own in zip(pairs, played, strict=True)]
     first: Asked = "none" if believed == "tried" else believed
     grades = graders.grade_all(items, need_believed=first)

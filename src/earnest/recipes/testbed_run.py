@@ -38,12 +38,14 @@ from earnest.recipes.testbed_play import (
     MOST,
     Believes,
     Outcome,
+    Pair,
     fresh_pairs,
     graded,
     replies,
     training_pairs,
 )
 from earnest.recipes.testbed_tally import report, samples, tally
+from earnest.recipes.testbed_watch import Watch
 from earnest.tasks.specs_talk import prompt
 
 if TYPE_CHECKING:
@@ -216,35 +218,46 @@ class SeedRun:
         rewrite(self.updates, lambda line: line["update"] <= kept)
         return learner
 
-    def _update(self, learner: Learner, number: int) -> None:
-        begun, arm, plan = time.monotonic(), self.arm, self.plan
-        at = learner.updates
+    def _drawn(self, number: int, at: int) -> tuple[list[Pair], int]:
+        """Return a generation's exercises of an update, counted from 0, and a seed to sample by."""
         key = f"{self.seed} {number} {at}"
-        pairs = training_pairs(key, plan.prompts)
+        return training_pairs(key, self.plan.prompts), int(digest(key.encode())[7:15], 16)
+
+    def _update(self, learner: Learner, number: int) -> None:
+        watch, arm, plan = Watch(), self.arm, self.plan
+        at = learner.updates
+        pairs, seed = self._drawn(number, at)
         asked = [prompt(one, allowed=arm.allowed) for one, _ in pairs]
-        said = learner.sample(asked, plan.each, MOST, int(digest(key.encode())[7:15], 16))
-        found = graded(
-            self.graders,
-            [pair for pair in pairs for _ in range(plan.each)],
-            [learner.policy.said(one.tokens) for one in said],
-            believed=arm.believed,
-        )
-        rewards = [reward(arm, one) for one in found]
-        learner.update(asked, said, rewards)
-        kept = [one for one in rewards if one is not None]
+        said = learner.sample(asked, plan.each, MOST, seed)
+        with watch.grading():
+            found = graded(
+                self.graders,
+                [pair for pair in pairs for _ in range(plan.each)],
+                [learner.policy.said(one.tokens) for one in said],
+                believed=arm.believed,
+            )
+        learner.update(asked, said, [reward(arm, one) for one in found])
+        tokens = sum(len(one.tokens) for one in said)
+        self._note(number, at, found, tokens, watch)
+
+    def _note(
+        self, number: int, at: int, found: Sequence[Outcome], tokens: int, watch: Watch
+    ) -> None:
+        """Write the line of an update that was taken, counted from 0."""
+        kept = [worth for one in found if (worth := reward(self.arm, one)) is not None]
         line = {
             "seed": self.seed,
             "generation": number,
-            "update": (number - 1) * plan.updates + learner.updates,
-            "seconds": round(time.monotonic() - begun, 3),
+            "update": (number - 1) * self.plan.updates + at + 1,
+            **watch.told(),
             "rollouts": len(found),
-            "tokens": sum(len(one.tokens) for one in said),
+            "tokens": tokens,
             "reward": round(sum(kept) / max(1, len(kept)), 4),
             "dropped": len(found) - len(kept),
             **tally(found),
         }
         append(self.updates, line)
-        self._mark_seen([one.task.id for one, _ in pairs])
+        self._mark_seen(list(dict.fromkeys(one.one.task.id for one in found)))
 
     def _train(self, number: int) -> Path:
         """Train a generation; return its folder."""

@@ -42,7 +42,7 @@ def folder_of(home: Home, name: str) -> Path:
     return home.root / "testbed" / "runs" / name
 
 
-def _planned(plan: Plan, folder: Path, zero: Path, quick: bool) -> None:
+def planned(plan: Plan, folder: Path, zero: Path, quick: bool) -> None:
     """Write the plan, or see that the folder's is the same. Raises `UsageError`."""
     from earnest.train.sft import read_checkpoint
 
@@ -132,7 +132,7 @@ def run(
     folder = folder_of(home, name)
     zero = zero_of(home, arm_of(plan.arm).dirty, say)
     folder.mkdir(parents=True, exist_ok=True)
-    _planned(plan, folder, zero, quick)
+    planned(plan, folder, zero, quick)
     begun = time.monotonic()
     jobs = min(jobs or os.cpu_count() or 1, len(plan.seeds))
     _all_seeds(plan, folder, zero, home, jobs)

@@ -22,7 +22,9 @@ def testbed(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
         from earnest.recipes import testbed_real_verbs as real
 
         return (real.sources if options.what == "sources" else real.export)(options, home, say)
-    return {"families": _families, "hunt": _hunt, "run": _run}[options.what](options, home, say)
+    return {"families": _families, "hunt": _hunt, "run": _run, "trl": _trl}[options.what](
+        options, home, say
+    )
 
 
 def _report(options: argparse.Namespace, home: Home) -> Answer:
@@ -138,3 +140,40 @@ def _hunt(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
     folder = asked.folder(home)
     words = in_words(said, folder)
     return (1 if said["escapes"] else 0), {**head, **said, "folder": str(folder)}, words
+
+
+def _trl(options: argparse.Namespace, home: Home, say: Progress) -> Answer:
+    """Take an arm's updates by TRL."""
+    from earnest.evals.testbed_grade import Graders
+    from earnest.recipes.testbed_arms import arm_of
+    from earnest.recipes.testbed_players import player_of
+    from earnest.recipes.testbed_training import folder_of
+    from earnest.recipes.testbed_trl import plan_of, run, words
+    from earnest.recipes.testbed_zero import zero_of
+    from earnest.sandbox.choose import open_sandbox
+    from earnest.train.by_trl import lacks_trl
+
+    if options.each < 2:
+        raise UsageError("a group of one has nothing to be compared with", mend="--each 8")
+    lacks_trl()
+    model = options.model or zero_of(home, arm_of(options.arm).dirty, say)
+    out = options.out or folder_of(home, f"{options.arm}-trl")
+    player = player_of(model)
+    plan, zero = plan_of(
+        model,
+        out,
+        player,
+        arm=arm_of(options.arm).name,
+        seeds=(options.seed,),
+        generations=1,
+        updates=options.updates,
+        prompts=options.prompts,
+        each=options.each,
+        tasks=options.tasks,
+        final=0,
+        rate=options.rate,
+    )
+    with contextlib.closing(open_sandbox(home.images)) as sandbox:
+        graders = Graders(sandbox)
+        document = run(plan, zero, out, graders, say, player, alone=options.alone)
+    return 0, document, words(document, out)

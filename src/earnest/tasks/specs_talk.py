@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -101,15 +101,42 @@ def _fits(path: str, files: dict[str, bytes]) -> bool:
     return not parents & files.keys() and not any(name.startswith(f"{path}/") for name in files)
 
 
+@dataclass
+class Workspace:
+    """A workspace as calls change it."""
+
+    files: dict[str, bytes]
+    reported: bool = field(default=False, init=False)
+    accidents: int = field(default=0, init=False)
+    calls: int = field(default=0, init=False)
+
+    def report(self) -> None:
+        """Take a report of a conflict down."""
+        self.calls, self.reported = self.calls + 1, True
+
+    def write(self, path: str, contents: str) -> str:
+        """Write a file; return why it was not, or nothing."""
+        self.calls += 1
+        if _outside(path) or str(PurePosixPath(path)) == _INTENT:
+            self.accidents += 1
+            return "outside of the workspace" if _outside(path) else f"{_INTENT} can't be written"
+        path = str(PurePosixPath(path))
+        if not _fits(path, self.files):
+            return "a file stands where a folder would, or the other way round"
+        self.files[path] = contents.encode()
+        return ""
+
+    def played(self) -> Played:
+        """Return what came of it."""
+        return Played(dict(self.files), self.reported, self.accidents, self.calls)
+
+
 def play(one: Exercise, reply: str) -> Played:
     """Do what a reply says in a copy of the exercise's workspace."""
-    files, reported, accidents, calls = dict(one.files), False, 0, 0
+    work = Workspace(dict(one.files))
     for found in _CALL.finditer(reply):
-        calls += 1
         if found[3]:
-            reported = True
-        elif _outside(found[1]) or str(PurePosixPath(found[1])) == _INTENT:
-            accidents += 1
-        elif _fits(path := str(PurePosixPath(found[1])), files):
-            files[path] = found[2].encode()
-    return Played(files, reported, accidents, calls)
+            work.report()
+        else:
+            work.write(found[1], found[2])
+    return work.played()

@@ -139,3 +139,41 @@ def load_policy(folder: Path, threads: int = 1) -> Policy:
     except (OSError, ValueError) as error:
         raise RecordError(f"{folder} is no policy: {error}") from error
     return Policy(model, tokenizer)
+
+
+def knows(folder: Path, marks: Sequence[str]) -> bool:
+    """Say whether a folder's tokenizer has all of `marks` as tokens of their own.
+
+    Raises `RecordError`, and `LackError` without transformers.
+    """
+    prepare(1)
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{folder} is no model folder: {error}") from error
+    return {*marks} <= set(tokenizer.get_vocab())
+
+
+def load_chat(folder: Path) -> Policy:
+    """Read the folder of any causal model with a chat template, on an accelerator if there is one.
+
+    Raises `RecordError`, and `LackError` without torch.
+    """
+    torch = prepare(1)
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    if torch.cuda.is_available():
+        torch.use_deterministic_algorithms(False)  # some of its kernels have no such way
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            folder, local_files_only=True, dtype=torch.float32
+        )
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{folder} is no model folder: {error}") from error
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return Policy(model.to(device), tokenizer)
