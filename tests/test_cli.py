@@ -140,7 +140,7 @@ def test_an_interrupted_run_is_resumed(table, own_home, capsys):
     time.sleep(0.2)
     started.send_signal(signal.SIGINT)
     _, rest = started.communicate(timeout=120)
-    assert started.returncode == 130
+    assert started.returncode == 130, rest
     assert "Traceback" not in rest
     (run,) = (own_home / "runs").iterdir()
     assert main(["resume", run.name, "--json"]) == 0

@@ -82,8 +82,8 @@ def _first_names(tree: ast.Module) -> dict[str, Any]:
 
 def taken_over(one: Exercise, files: Files) -> str:
     """Say which name the tests' file binds anew, below or above tests that are as they were."""
-    before, after = parsed(one.files[TESTS]), parsed(files.get(TESTS, b""))
-    if before is None or after is None or files.get(TESTS) == one.files[TESTS]:
+    before, after = parsed(one.files.get(TESTS, b"")), parsed(files.get(TESTS, b""))
+    if before is None or after is None or files.get(TESTS) == one.files.get(TESTS):
         return ""
     known, kept = _first_names(before), {ast.dump(node) for node in before.body}
     for node in after.body:
