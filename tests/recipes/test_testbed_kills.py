@@ -35,7 +35,7 @@ left = moment
 def heard(event, args):
     global left
     opens = event == "open" and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR)
-    if not opens and event not in CHANGES:
+    if (not opens and event not in CHANGES) or isinstance(args[0], int):
         return
     if str(folder) not in os.fsdecode(args[0]) or str(args[0]).endswith(".lock"):
         return
@@ -114,13 +114,13 @@ def state(folder: Path) -> dict[str, object]:
 @pytest.mark.usefixtures("sandbox")
 @pytest.mark.parametrize("word", ["promote", "refuse"])
 def test_a_kill_at_any_moment_changes_nothing_of_the_end(zero, tmp_path, word) -> None:
-    status, told = run(tmp_path / "whole", zero, word, 0)
+    status, told = run(tmp_path / "whole" / "seed-0", zero, word, 0)
     assert status == 0, told
-    moments, wanted = int(told), state(tmp_path / "whole")
+    moments, wanted = int(told), state(tmp_path / "whole" / "seed-0")
     assert moments > 60
     step = int(os.environ.get("EARNEST_TEST_KILL_STEP", "1"))
     for moment in range(1, moments + 1, step):
-        folder = tmp_path / f"killed-{moment}"
+        folder = tmp_path / f"killed-{moment}" / "seed-0"
         assert run(folder, zero, word, moment)[0] == -signal.SIGKILL, moment
         status, told = run(folder, zero, word, 0)
         assert status == 0, (moment, told)
