@@ -104,7 +104,7 @@ def _is_of(folder: Path, recipe: Mapping[str, Any], number: int) -> bool:
         return False
     kept, upto = read_checkpoint(folder).recipe, number + 1
     same = kept.get("seed") == recipe["seed"]
-    return same and kept.get("lessons", [])[:upto] == recipe["lessons"][:upto]
+    return same and bool(kept.get("lessons", [])[:upto] == recipe["lessons"][:upto])
 
 
 def make_zero(out: Path, lessons: Sequence[Lesson], say: Progress, *, threads: int = 1) -> str:
