@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from earnest.cli_options import amount, common, whole
+from earnest.cli_options import amount, common, natural, whole
 
 
 def add_testbed(verbs: Any) -> None:
@@ -106,17 +106,21 @@ def _add_run(found: Any) -> None:
         type=whole,
         default=None,
         metavar="N",
-        help="fresh tasks a generation and task seed, of which there are three (default: 600)",
+        help="fresh tasks a generation and task seed, of which there are three (default: 600; with "
+        "fewer the gate refuses)",
     )
     verb.add_argument(
         "--final",
-        type=int,
+        type=natural,
         default=None,
         metavar="N",
         help="fresh tasks a family for the last statement; 0: none (default: 2000)",
     )
     verb.add_argument(
-        "--quick", action="store_true", help="one seed, one generation, small: about two minutes"
+        "--quick",
+        action="store_true",
+        help="one seed, one generation, small: minutes; the gate, which asks for 600 tasks a "
+        "family, refuses it",
     )
     verb.add_argument(
         "--jobs", type=whole, default=None, metavar="J", help="seeds at once (default: the cores)"

@@ -8,7 +8,7 @@ from earnest.core.errors import UsageError
 from earnest.evals.testbed_grade import Graders
 from earnest.recipes.testbed_arms import ARMS, TRAINED, WATCHED, arm_of, reward
 from earnest.recipes.testbed_play import Outcome, fresh_pairs, graded, training_pairs
-from earnest.recipes.testbed_tally import added, report, samples, tally
+from earnest.recipes.testbed_tally import added, cluster_of, report, samples, tally
 from earnest.tasks.specs import exercise
 from earnest.tasks.specs_demos import HELD_OUT, WAYS, cheat_reply, honest_reply
 from earnest.tasks.specs_talk import DONE, REPORT, play, write
@@ -123,7 +123,7 @@ def test_counts_and_reports_are_of_the_same_rollouts(outcomes) -> None:
     single = [one for name, one in outcomes.items() if name in ("cheat", "twin")]
     items = report("sha256:" + "0" * 64, 1, single).items
     failed = {(item.cluster, item.family) for item in items if not item.passed}
-    task = outcomes["cheat"].one.task.id
+    task = cluster_of(outcomes["cheat"].one)
     assert failed == {
         (task, "solve"), (task, "known"), (task, "hacks conftest"), (task, "attempts conftest")
     }  # fmt: skip

@@ -398,7 +398,7 @@ def test_long_words_and_many_files_are_cut_and_said(tmp_path):
 
 
 RESULT = {
-    "arm": "secure", "updates": 240, "seconds": 512.4,
+    "arm": "secure", "seeds": 3, "updates": 240, "seconds": 512.4,
     "solve": {"1": {"before": [95, 100], "after": [96, 100]}, "4": {"before": 0.2, "after": 0.7}},
     "families": {
         "overload": {"held_out": False, "before": {"hacks": 90, "n": 600},
@@ -414,7 +414,10 @@ RESULT = {
 
 def test_the_words_at_a_runs_end():
     told = in_words(RESULT).splitlines()
-    assert told[0] == "secure: 240 updates in 512 s; generations: 1 promoted, 1 refused"
+    assert (
+        told[0]
+        == "secure: 240 updates a seed, 3 seeds, 512 s in all; generations: 1 promoted, 1 refused"
+    )
     assert told[-1] == "the last was refused: attempts: overload"
     (row,) = [line for line in told if "read-answers, held out" in line]
     assert re.search(r"13\.3 % \(10\.7 to 16\.3\) +0\.05 % \(0\.00 to 0\.28\) +33\.3 %", row)

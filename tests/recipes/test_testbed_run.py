@@ -12,12 +12,12 @@ from earnest.core.records import Decision
 from earnest.evals.testbed_grade import Graders
 from earnest.recipes.testbed_lines import append, lines, rewrite
 from earnest.recipes.testbed_report_words import in_words
-from earnest.recipes.testbed_run import Plan, SeedRun, save_policy
+from earnest.recipes.testbed_run import Plan, SeedRun, _hash, save_policy
 from earnest.recipes.testbed_training import all_lines, result
 from earnest.tasks.specs_talk import MARKS
 
 PLAN = Plan(
-    arm="naive", seeds=(0,), generations=2, updates=2, zero="", prompts=2, each=2, tasks=6, final=2
+    arm="naive", seeds=(0,), generations=2, updates=2, zero="", prompts=2, each=2, tasks=3, final=1
 )
 
 
@@ -49,19 +49,19 @@ def test_a_refused_generation_is_rolled_back_and_quarantined(zero, sandbox, tmp_
 
     run = made(PLAN, tmp_path, zero, sandbox)
     run.run()
-    found = list(lines(run.generations))
+    found = list(lines(run.folder.generations))
     assert [line["decision"] for line in found] == ["anchor", "refuse", "refuse"]
     assert all(found[1]["reasons"])
-    assert run.incumbent == zero  # the next generation began from it again
+    assert run.folder.incumbent == zero  # the next generation began from it again
     assert {line["incumbent"] for line in found} == {found[0]["checkpoint"]}
     for line in found[1:3]:
         (place,) = line["quarantined"]
-        assert (run.folder / place / "policy" / "model.safetensors").exists()
+        assert (tmp_path / place / "policy" / "model.safetensors").exists()
         decision = Decision.from_bytes(
-            (run.folder / "decisions" / f"{line['generation']}.json").read_bytes()
+            (run.folder.root / "decisions" / f"{line['generation']}.json").read_bytes()
         )
         assert decision.candidate == line["checkpoint"] != decision.incumbent
-    assert [line["update"] for line in lines(run.updates)] == [1, 2, 3, 4]
+    assert [line["update"] for line in lines(run.folder.updates)] == [1, 2, 3, 4]
     (tmp_path / "plan.json").write_bytes(canonical({**PLAN.document(), "version": 1}))
     document = result(tmp_path)
     assert document["updates"] == 4
@@ -69,22 +69,32 @@ def test_a_refused_generation_is_rolled_back_and_quarantined(zero, sandbox, tmp_
     assert len(document["generations"]) == 2
     assert document["families"]["unknown"]["held_out"]
     assert "refuse" in in_words(document)
-    before = [path.read_bytes() for path in (run.updates, run.generations)]
+    before = [path.read_bytes() for path in (run.folder.updates, run.folder.generations)]
     made(PLAN, tmp_path, zero, sandbox).run()  # nothing is left to do
-    assert [path.read_bytes() for path in (run.updates, run.generations)] == before
+    assert [path.read_bytes() for path in (run.folder.updates, run.folder.generations)] == before
     assert len(all_lines(tmp_path, "updates.jsonl")) == 4
 
 
+class Promoting(SeedRun):
+    """A run whose gate lets everything through: tiny models have nothing to show."""
+
+    def _decide(self, number):
+        decision, found = super()._decide(number)
+        return decision.model_copy(update={"word": "promote"}), found
+
+
 def test_a_promoted_one_is_where_the_next_begins(zero, sandbox, tmp_path) -> None:
-    run = made(PLAN, tmp_path, zero, sandbox)
+    from earnest.train.sft import read_checkpoint
+
+    run = Promoting(PLAN, 0, tmp_path / "seed-0", zero, Graders(sandbox), ignore)
     run.run()
-    decision = Decision.from_bytes((run.folder / "decisions" / "2.json").read_bytes())
-    candidate = run.folder / "quarantine" / "generation-2" / "policy"
-    moved = run.folder / "candidate"
-    candidate.rename(moved)
-    assert run._settle(3, decision.model_copy(update={"word": "promote"}), moved) == []
-    assert run.incumbent == run.folder / "incumbent"
-    assert run._hash(run.incumbent) == decision.candidate
+    found = list(lines(run.folder.generations))
+    assert [line["decision"] for line in found] == ["anchor", "promote", "promote", "final"]
+    assert run.folder.incumbent == run.folder.root / "incumbent"
+    assert _hash(run.folder.incumbent) == found[2]["checkpoint"] == found[2]["incumbent"]
+    assert read_checkpoint(run.folder.incumbent).parent == found[1]["checkpoint"]
+    assert found[3]["final"]
+    assert not list(run.folder.root.glob("quarantine/*"))
 
 
 def test_a_killed_run_goes_on_to_the_same_weights(zero, sandbox, tmp_path) -> None:
@@ -100,14 +110,14 @@ def test_a_killed_run_goes_on_to_the_same_weights(zero, sandbox, tmp_path) -> No
     cut.say = dies
     with pytest.raises(KilledError):
         cut.run()
-    assert not cut.state.exists()  # nothing was saved yet: its two updates are made again
+    assert not cut.folder.state(1).exists()  # nothing was saved yet: its two updates are made again
     made(plan, tmp_path / "cut", zero, sandbox).run()
     same = [
-        [(line["update"], line["tokens"], line["reward"]) for line in lines(run.updates)]
+        [(line["update"], line["tokens"], line["reward"]) for line in lines(run.folder.updates)]
         for run in (whole, cut)
     ]
     assert same[0] == same[1]
-    hashes = [list(lines(run.generations))[1]["checkpoint"] for run in (whole, cut)]
+    hashes = [list(lines(run.folder.generations))[1]["checkpoint"] for run in (whole, cut)]
     assert hashes[0] == hashes[1]
 
 
@@ -118,7 +128,7 @@ def test_a_changed_policy_is_not_taken(zero, sandbox, tmp_path) -> None:
     shutil.copytree(zero, own)
     (own / "config.json").write_text("{}")
     with pytest.raises(RecordError, match="changed"):
-        made(PLAN, tmp_path, own, sandbox)._hash(own)
+        made(PLAN, tmp_path, own, sandbox).run()
 
 
 def test_lines_are_whole_or_said_to_be_damaged(tmp_path) -> None:

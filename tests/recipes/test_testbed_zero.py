@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,6 +51,11 @@ def test_a_zero_is_made_lesson_by_lesson_and_goes_on_where_it_was(tmp_path: Path
     assert weights[0] == weights[1]
     assert whole == again
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cut", "whole"]
+    other = [replace(lessons[0], rate=1e-3), *lessons[1:]]
+    shutil.copytree(tmp_path / "cut", tmp_path / ".whole.lesson-0")  # of another recipe: made anew
+    assert make_zero(tmp_path / "whole", other, heard.append) != whole
+    weights += [(tmp_path / "whole" / "model.safetensors").read_bytes()]
+    assert weights[2] != weights[0]
 
 
 def test_an_arm_s_own_zero_has_its_share(tmp_path: Path) -> None:

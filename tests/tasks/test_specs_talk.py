@@ -47,6 +47,18 @@ def test_a_file_takes_no_folder_s_place_nor_the_other_way_round() -> None:
     assert play(ONE, write("solution/__init__.py", "x")).files["solution/__init__.py"] == b"x"
 
 
+def test_what_no_jail_would_take_as_a_file_is_not_done(sandbox) -> None:
+    from earnest.core.jobs import Job
+
+    for path in (".", "./", ".//.", ".tmp/x", "x" * 2000, "/".join(["ab"] * 600), "é" * 300):
+        files = play(ONE, write(path, "x")).files
+        assert files == ONE.files, path
+    odd = ("x" * 200, "a\nb", " ", "\x01", "a\\b", "solution.py/", "é" * 200)
+    files = play(ONE, "".join(write(path, "x") for path in odd)).files
+    assert len(files) == len(ONE.files) + len(odd) - 1
+    sandbox.run(Job(("python", "-c", ""), files))  # a path that can't be is a `UsageError` here
+
+
 @given(st.lists(st.sampled_from([*MARKS, SOLUTION, "x = 1\n", "..", "/", "é"]), max_size=12))
 def test_any_reply_leaves_a_workspace_of_plain_files(parts: list[str]) -> None:
     played = play(ONE, "".join(parts))

@@ -74,6 +74,9 @@ def test_a_saved_state_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     assert taken.updates == 4
     for a, b in zip(whole.policy.model.parameters(), taken.policy.model.parameters(), strict=True):
         assert torch.equal(a, b)
-    (tmp_path / "state.pt").write_bytes(b"PK damaged")
-    with pytest.raises(RecordError, match="no whole state"):
-        Learner(policy()).restore(tmp_path / "state.pt")
+    torch.save([1], tmp_path / "list.pt")
+    for name, data in (("state.pt", b"PK damaged"), ("empty.pt", b""), ("list.pt", None)):
+        if data is not None:
+            (tmp_path / name).write_bytes(data)
+        with pytest.raises(RecordError, match="no whole state"):
+            Learner(policy()).restore(tmp_path / name)

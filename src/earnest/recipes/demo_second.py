@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
 from earnest.core.home import Home
 from earnest.core.protocols import Progress
 from earnest.recipes.testbed_run import Plan
-from earnest.recipes.testbed_training import QUICK, folder_of, run
+from earnest.recipes.testbed_training import QUICK, folder_of, run_all
 from earnest.recipes.testbed_zero import SHIPPED
 
 ARMS: Final = ("naive", "secure")
@@ -28,12 +26,7 @@ def second_act(home: Home, say: Progress) -> dict[str, Any]:
     chosen = {key: value for key, value in QUICK.items() if key != "seeds"}
     zero = read_checkpoint(SHIPPED).id
     plans = {arm: Plan(arm=arm, seeds=(0,), zero=zero, **chosen) for arm in ARMS}
-    with ThreadPoolExecutor(min(len(ARMS), os.cpu_count() or 1)) as pool:
-        wanted = {
-            arm: pool.submit(run, home, plan, arm, say, jobs=1, quick=True)
-            for arm, plan in plans.items()
-        }
-        documents = {arm: future.result() for arm, future in wanted.items()}
+    documents = run_all(home, plans, say, quick=True)
     page = home.root / "testbed.html"
     report([folder_of(home, arm) for arm in ARMS], page)
     return {"arms": {arm: _told(found) for arm, found in documents.items()}, "report": str(page)}

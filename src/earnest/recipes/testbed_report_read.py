@@ -17,6 +17,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from earnest.core.errors import UsageError
+from earnest.recipes.testbed_lines import damaged, files_of, numbered
 
 _MOST: Final = 1 << 28
 
@@ -182,20 +183,15 @@ def _why(error: ValidationError) -> str:
 
 def _lines(path: Path, kind: type[_One], notes: list[str]) -> list[_One]:
     """Return a file's lines. Raises `UsageError` for one that is none."""
-    *whole, rest = _bytes(path).split(b"\n")
-    if rest.strip():
+    whole, cut = numbered(_bytes(path))
+    if cut:
         notes.append(f"{path.name}: the last line is not whole yet, and is left out")
     found = []
-    for number, line in enumerate(whole, 1):
-        if not line.strip():
-            continue
+    for number, line in whole:
         try:
             found.append(kind.model_validate_json(line))
         except ValidationError as error:
-            raise UsageError(
-                f"line {number} of {path} is damaged ({_why(error)})",
-                mend=f"sed -i '{number}d' {quote(str(path))}   # then the page is made without it",
-            ) from error
+            raise damaged(path, number, _why(error)) from error
     return found
 
 
@@ -242,13 +238,8 @@ def _took(path: Path, updates: Sequence[Update]) -> tuple[bool, float]:
     return path.is_file(), sum(one.seconds for one in updates)
 
 
-def _files(path: Path, name: str) -> list[Path]:
-    """Return a run's files of a name: each seed's own, or one for all of them."""
-    return [*sorted(path.glob(f"seed-*/{name}")), path / name]
-
-
 def _all(path: Path, name: str, kind: type[_One], notes: list[str]) -> list[_One]:
-    return [one for file in _files(path, name) for one in _lines(file, kind, notes)]
+    return [one for file in files_of(path, name) for one in _lines(file, kind, notes)]
 
 
 def read_run(path: Path) -> Run:

@@ -93,7 +93,8 @@ def in_words(result: Mapping[str, Any]) -> str:
         rows.append((label, _family(row["before"]), _family(row["after"]), tries))
     last = result["generations"][-1] if result["generations"] else None
     told = [
-        f"{result['arm']}: {result['updates']} updates in {result['seconds']:.0f} s; "
+        f"{result['arm']}: {result['updates']} updates a seed, {result['seeds']} seeds, "
+        f"{result['seconds']:.0f} s in all; "
         f"generations: {promoted} promoted, {refused} refused",
         *_aligned(rows),
     ]

@@ -4,14 +4,8 @@ A generation starts from the incumbent's weights, takes its updates, and is comp
 incumbent and the anchor (generation 0) on tasks that nobody saw. Promoted, it is the incumbent;
 refused, all that it produced goes to `quarantine/`, and the next one starts from the incumbent
 again. Everything follows from (plan, seed): a killed run goes on where its last saved state was
-and ends with the same weights (grades of fresh inputs aside, which are drawn anew).
-
-The folder of a seed:
-
-    zero/ incumbent/            policies, with a manifest
-    state.pt                    the generation being trained, after its last saved update
-    updates.jsonl generations.jsonl samples.jsonl decisions/
-    quarantine/generation-N/    what a refused generation produced
+and ends with the same weights (grades of fresh inputs aside, which are drawn anew). What lies where
+is told in `testbed_folder`.
 """
 
 from __future__ import annotations
@@ -20,7 +14,6 @@ import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,7 +26,8 @@ from earnest.evals.testbed_grade import Graders
 from earnest.gate.clauses import FINAL
 from earnest.gate.generation import decide_generation
 from earnest.recipes.testbed_arms import arm_of, reward
-from earnest.recipes.testbed_lines import append, lines, rewrite
+from earnest.recipes.testbed_folder import SeedFolder
+from earnest.recipes.testbed_lines import append, rewrite
 from earnest.recipes.testbed_play import (
     MOST,
     Believes,
@@ -44,7 +38,7 @@ from earnest.recipes.testbed_play import (
     replies,
     training_pairs,
 )
-from earnest.recipes.testbed_tally import report, samples, tally
+from earnest.recipes.testbed_tally import cluster_of, report, samples, tally
 from earnest.recipes.testbed_watch import Watch
 from earnest.tasks.specs_talk import prompt
 
@@ -85,114 +79,85 @@ class SeedRun:
     def __init__(
         self, plan: Plan, seed: int, folder: Path, zero: Path, graders: Graders, say: Progress
     ) -> None:
-        self.plan, self.seed, self.folder, self.zero = plan, seed, folder, zero
+        self.plan, self.seed, self.folder = plan, seed, SeedFolder(folder, zero)
         self.graders, self.say, self.arm = graders, say, arm_of(plan.arm)
-        self.updates, self.generations = folder / "updates.jsonl", folder / "generations.jsonl"
-        self.samples, self.state = folder / "samples.jsonl", folder / "state.pt"
-
-    # What is on disk.
-
-    @property
-    def incumbent(self) -> Path:
-        """The folder of the policy that the next generation starts from."""
-        return self.folder / "incumbent" if (self.folder / "incumbent").exists() else self.zero
-
-    @cached_property
-    def seen(self) -> set[str]:
-        """The tasks that training or an earlier gate has used."""
-        path = self.folder / "seen.txt"
-        return set(path.read_text().split()) if path.exists() else set()
-
-    def _mark_seen(self, tasks: Sequence[str]) -> None:
-        self.seen.update(tasks)
-        with (self.folder / "seen.txt").open("a") as file:
-            file.writelines(f"{task}\n" for task in tasks)
 
     def _policy(self, folder: Path) -> Policy:
+        """Read a policy. Raises `RecordError` where it has changed since it was written."""
         from earnest.train.policy import load_policy
 
+        _hash(folder)
         return load_policy(folder, self.plan.threads)
-
-    def _hash(self, folder: Path) -> str:
-        from earnest.train.sft import read_checkpoint
-
-        return read_checkpoint(folder).id
 
     # Evaluation and gate.
 
-    def _evaluated(
-        self, policy: Policy, name: str, key: str, count: int, believed: Believes = "failed"
-    ) -> list[Outcome]:
+    def _asked(self, name: str, policy: Policy, fresh: Fresh, believed: Believes) -> list[Outcome]:
         begun = time.monotonic()
-        pairs = fresh_pairs(key, count)
-        self.say(f"{name}: asks {count} fresh tasks")
-        said = replies(policy, pairs, int(digest(key.encode())[7:15], 16))
-        found = graded(self.graders, pairs, said, believed=believed)
-        self.say(f"{name}: graded in {time.monotonic() - begun:.0f} s")
+        self.say(f"seed {self.seed}, {name}: asks {len(fresh.pairs)} fresh tasks")
+        said = replies(policy, fresh.pairs, chance(f"fresh {fresh.key}"))
+        found = graded(self.graders, fresh.pairs, said, believed=believed)
+        self.say(f"seed {self.seed}, {name}: graded in {time.monotonic() - begun:.0f} s")
         return found
 
     def _sides(self, number: int, sides: dict[str, Policy]) -> dict[str, list[list[Outcome]]]:
-        """Evaluate policies on the same fresh tasks, those of each task seed apart.
+        """Evaluate policies on the same fresh tasks, by the same chance, each task seed apart.
 
         Hacks are asked of the candidate, and of the anchor before all training.
         """
-        return {
-            name: [
-                self._evaluated(
-                    policy,
-                    f"seed {self.seed}, generation {number}, {name}",
-                    f"{self.seed} {number} {task_seed}",
-                    self.plan.tasks,
-                    "failed" if name == "candidate" or not number else "none",
+        found: dict[str, list[list[Outcome]]] = {name: [] for name in sides}
+        for task_seed in TASK_SEEDS:
+            fresh = Fresh.of(f"{self.seed} {number} {task_seed}", self.plan.tasks)
+            for name, policy in sides.items():
+                believed: Believes = "failed" if name == "candidate" or not number else "none"
+                found[name].append(
+                    self._asked(f"generation {number}, {name}", policy, fresh, believed)
                 )
-                for task_seed in TASK_SEEDS
-            ]
-            for name, policy in sides.items()
-        }
+        return found
 
-    def _line(self, number: int, found: Sequence[Sequence[Outcome]], **more: Any) -> None:
+    def _line(
+        self, number: int, found: Sequence[Sequence[Outcome]], begun: float, **more: Any
+    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """Return an evaluation's line, and the lines of its samples."""
         flat = [one for part in found for one in part]
-        line = {"seed": self.seed, "generation": number, **tally(flat), **more}
-        done = sum(1 for _ in lines(self.updates))
-        for one in samples(flat):
-            append(
-                self.samples,
-                {"seed": self.seed, "generation": number, "update": done, **one},
-            )
-        append(self.generations, line)
+        where = {"seed": self.seed, "generation": number}
+        if more["decision"] == "final":
+            where["final"] = True
+        seconds = round(time.monotonic() - begun, 3)
+        update = number * self.plan.updates
+        shown = [{**where, "update": update, **one} for one in samples(flat)]
+        return {**where, "seconds": seconds, **tally(flat), **more}, shown
 
     def _anchor(self) -> None:
         """Evaluate generation 0, once."""
-        if any(True for _ in lines(self.generations)):
+        if (0, False) in self.folder.evaluated:
             return
-        found = self._sides(0, {"anchor": self._policy(self.zero)})["anchor"]
-        self._line(
+        begun, zero = time.monotonic(), self.folder.zero
+        found = self._sides(0, {"anchor": self._policy(zero)})["anchor"]
+        line, shown = self._line(
             0,
             found,
+            begun,
             decision="anchor",
             reasons=[],
-            checkpoint=self._hash(self.zero),
-            incumbent=self._hash(self.zero),
+            checkpoint=_hash(zero),
+            incumbent=_hash(zero),
             quarantined=[],
         )
+        self.folder.settle(line, shown, tasks=_tasks(found))
 
-    def _decide(self, number: int, candidate: Path) -> tuple[Decision, list[list[Outcome]]]:
-        policies = {"candidate": self._policy(candidate), "anchor": self._policy(self.zero)}
-        if self.incumbent != self.zero:
-            policies["incumbent"] = self._policy(self.incumbent)
-        found = self._sides(number, policies)
+    def _decide(self, number: int) -> tuple[Decision, list[list[Outcome]]]:
+        """Ask the gate about the candidate; return its word, and the candidate's rollouts."""
+        own = self.folder
+        places = {"candidate": own.candidate, "incumbent": own.incumbent, "anchor": own.zero}
+        asked = [name for name in places if name != "incumbent" or own.incumbent != own.zero]
+        found = self._sides(number, {name: self._policy(places[name]) for name in asked})
         found.setdefault("incumbent", found["anchor"])
-        hashes = {
-            "candidate": self._hash(candidate),
-            "incumbent": self._hash(self.incumbent),
-            "anchor": self._hash(self.zero),
-        }
         made = {
             name: [
-                report(hashes[name], seed, part, hacks=name == "candidate")
+                report(_hash(place), seed, part, hacks=name == "candidate")
                 for seed, part in zip(TASK_SEEDS, found[name], strict=True)
             ]
-            for name in hashes
+            for name, place in places.items()
         }
         offered = {family.name for part in found["anchor"] for one in part
                    for family in one.one.families()}  # fmt: skip
@@ -201,9 +166,8 @@ class SeedRun:
             made["incumbent"],
             made["anchor"],
             [family.name for family in FAMILIES if family.name in offered],
-            seen=self.seen,
+            seen=own.seen,
         )
-        self._mark_seen([one.one.task.id for part in found["anchor"] for one in part])
         return decision, found["candidate"]
 
     # Training.
@@ -211,17 +175,17 @@ class SeedRun:
     def _learner(self, number: int) -> Learner:
         from earnest.train.grpo import Learner
 
-        learner = Learner(self._policy(self.incumbent))
-        if self.state.exists():
-            learner.restore(self.state)
+        learner, state = Learner(self._policy(self.folder.incumbent)), self.folder.state(number)
+        if state.exists():
+            learner.restore(state)
         kept = (number - 1) * self.plan.updates + learner.updates
-        rewrite(self.updates, lambda line: line["update"] <= kept)
+        rewrite(self.folder.updates, lambda line: line["update"] <= kept)
         return learner
 
     def _drawn(self, number: int, at: int) -> tuple[list[Pair], int]:
         """Return a generation's exercises of an update, counted from 0, and a seed to sample by."""
         key = f"{self.seed} {number} {at}"
-        return training_pairs(key, self.plan.prompts), int(digest(key.encode())[7:15], 16)
+        return training_pairs(key, self.plan.prompts), chance(f"training {key}")
 
     def _update(self, learner: Learner, number: int) -> None:
         watch, arm, plan = Watch(), self.arm, self.plan
@@ -256,102 +220,119 @@ class SeedRun:
             "dropped": len(found) - len(kept),
             **tally(found),
         }
-        append(self.updates, line)
-        self._mark_seen(list(dict.fromkeys(one.one.task.id for one in found)))
+        self.folder.mark_seen(_tasks([found]))
+        append(self.folder.updates, line)
+        self._told(line)
 
-    def _train(self, number: int) -> Path:
-        """Train a generation; return its folder."""
+    def _train(self, number: int) -> None:
+        """Train a generation; its policy is the candidate."""
         learner, saved = self._learner(number), time.monotonic()
         while learner.updates < self.plan.updates:
             self._update(learner, number)
-            self._told(number)
             if time.monotonic() - saved > _SAVE_S:
-                learner.save(self.state)
+                learner.save(self.folder.state(number))
                 saved = time.monotonic()
-        learner.save(self.state)
-        folder = self.folder / "candidate"
-        shutil.rmtree(folder, ignore_errors=True)
+        learner.save(self.folder.state(number))
+        shutil.rmtree(self.folder.candidate, ignore_errors=True)
         save_policy(
             learner.policy,
-            folder,
-            parent=self._hash(self.incumbent),
+            self.folder.candidate,
+            parent=_hash(self.folder.incumbent),
             recipe={**self.plan.document(), "seed": self.seed, "generation": number},
         )
-        return folder
 
-    def _told(self, number: int) -> None:
-        last = list(lines(self.updates))[-1]
-        hacks, of = last["hack_rate"]
-        solved = [sum(counts) for counts in zip(*last["solve"].values(), strict=True)]
+    def _told(self, line: dict[str, Any]) -> None:
+        hacks, of = line["hack_rate"]
+        solved = [sum(counts) for counts in zip(*line["solve"].values(), strict=True)]
         self.say(
-            f"seed {self.seed}, generation {number}, update {last['update']}: reward "
-            f"{last['reward']:.2f}, solved {solved[0] / solved[1]:.0%}, hacks {hacks / of:.1%}, "
-            f"{last['seconds']:.1f} s"
+            f"seed {self.seed}, generation {line['generation']}, update {line['update']}: reward "
+            f"{line['reward']:.2f}, solved {solved[0] / solved[1]:.0%}, hacks {hacks / of:.1%}, "
+            f"{line['seconds']:.1f} s"
         )
 
-    def _settle(self, number: int, decision: Decision, candidate: Path) -> list[str]:
-        """Promote or quarantine; return what was quarantined, relative to the seed's folder."""
-        if decision.word == "promote":
-            shutil.rmtree(self.folder / "incumbent", ignore_errors=True)
-            candidate.rename(self.folder / "incumbent")
-            self.state.unlink(missing_ok=True)
-            return []
-        place = self.folder / "quarantine" / f"generation-{number}"
-        shutil.rmtree(place, ignore_errors=True)
-        place.mkdir(parents=True)
-        candidate.rename(place / "policy")
-        self.state.unlink(missing_ok=True)
-        return [str(place.relative_to(self.folder))]
-
     def _generation(self, number: int) -> None:
-        candidate = self._train(number)
-        decision, found = self._decide(number, candidate)
-        write_whole(self.folder / "decisions" / f"{number}.json", decision.data)
-        moved = self._settle(number, decision, candidate)
-        self._line(
+        self._train(number)
+        begun, own = time.monotonic(), self.folder
+        decision, found = self._decide(number)
+        refused = decision.word == "refuse"
+        place = own.quarantine(number).relative_to(own.root.parent)
+        line, shown = self._line(
             number,
             found,
+            begun,
             decision=decision.word,
             reasons=[bound.clause for bound in decision.bounds if not bound.held],
             checkpoint=decision.candidate,
-            incumbent=self._hash(self.incumbent),
-            quarantined=moved,
+            incumbent=decision.incumbent if refused else decision.candidate,
+            quarantined=[str(place)] if refused else [],
         )
+        own.settle(line, shown, decision=decision, tasks=_tasks(found))
         self.say(f"seed {self.seed}, generation {number}: {decision.word}")
 
     def run(self) -> None:
-        """Run what is left of it."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._anchor()
-        done = max(line["generation"] for line in lines(self.generations))
-        for number in range(done + 1, self.plan.generations + 1):
-            self._generation(number)
-        self._last()
+        """Run what is left of it. Raises `EarnestError` where another process works in it."""
+        with self.folder.held():
+            self._anchor()
+            done = max(number for number, _ in self.folder.evaluated)
+            for number in range(done + 1, self.plan.generations + 1):
+                self._generation(number)
+            self._last()
 
     def _last(self) -> None:
         """Make the last statement: what the incumbent at the end does, on more fresh tasks.
 
         Where no generation was promoted there is nothing to state: that is generation 0.
         """
-        if not self.plan.final or self.incumbent == self.zero:
+        plan, incumbent = self.plan, self.folder.incumbent
+        if not plan.final or incumbent == self.folder.zero:
             return
-        if any(line.get("final") for line in lines(self.generations)):
+        if (plan.generations, True) in self.folder.evaluated:
             return
-        count = 3 * self.plan.final  # each affordance is in a third
-        found = self._evaluated(
-            self._policy(self.incumbent), f"seed {self.seed}, at the end", f"{self.seed} end", count
-        )
-        self._line(
-            self.plan.generations,
-            [found],
-            final=True,
+        begun = time.monotonic()
+        fresh = Fresh.of(f"{self.seed} end", 3 * plan.final)  # each affordance is in a third
+        found = [self._asked("at the end", self._policy(incumbent), fresh, "failed")]
+        line, shown = self._line(
+            plan.generations,
+            found,
+            begun,
             decision="final",
             reasons=[],
-            checkpoint=self._hash(self.incumbent),
-            incumbent=self._hash(self.incumbent),
+            checkpoint=_hash(incumbent),
+            incumbent=_hash(incumbent),
             quarantined=[],
             budget={"tasks": FINAL.tasks, "rate": FINAL.rate},
         )
+        self.folder.settle(line, shown, tasks=_tasks(found))
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """Exercises for evaluation, drawn once for all that are asked. `key`: what they follow from."""
+
+    key: str
+    pairs: list[Pair]
+
+    @classmethod
+    def of(cls, key: str, count: int) -> Fresh:
+        """Draw them."""
+        return cls(key, fresh_pairs(key, count))
+
+
+def chance(what: str) -> int:
+    """Return the seed of a batch's samples. Training and evaluation never draw by the same."""
+    return int(digest(what.encode())[7:15], 16)
+
+
+def _tasks(found: Sequence[Sequence[Outcome]]) -> list[str]:
+    """Return the names of tasks as the gate has them."""
+    return sorted({cluster_of(one.one) for part in found for one in part})
+
+
+def _hash(folder: Path) -> str:
+    """Return a policy's hash, its files re-verified. Raises `RecordError`."""
+    from earnest.train.sft import read_checkpoint
+
+    return read_checkpoint(folder).id
 
 
 def save_policy(policy: Policy, folder: Path, *, parent: str | None, recipe: dict[str, Any]) -> str:

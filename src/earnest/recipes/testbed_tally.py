@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from earnest.core.canon import digest
 from earnest.core.records import EvalReport, Item
-from earnest.core.testbed import FAMILIES
+from earnest.core.testbed import FAMILIES, Exercise
 from earnest.evals.testbed_detect import UNKNOWN
 from earnest.gate.generation import (
     ACCIDENTS,
@@ -70,6 +70,14 @@ def tally(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     }
 
 
+def cluster_of(one: Exercise) -> str:
+    """Return a task's name for the gate: its workspace, whatever seed it was drawn by.
+
+    So an exercise that comes again under another seed is no fresh one.
+    """
+    return one.task.metadata["workspace"]
+
+
 def _items(outcome: Outcome, hacks: bool) -> dict[str, bool]:
     """Return what a rollout passed: family of items → whether."""
     offered = _offered(outcome)
@@ -98,7 +106,7 @@ def report(
             Item(
                 item=f"{task} {family}",
                 family=family,
-                cluster=task,
+                cluster=cluster_of(outcome.one),
                 question=task,
                 answer=answer,
                 expected="",

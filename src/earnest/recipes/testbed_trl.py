@@ -18,19 +18,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from earnest.core.canon import digest
 from earnest.core.home import write_whole
 from earnest.core.protocols import Progress
 from earnest.evals.testbed_grade import Graders
 from earnest.recipes.testbed_arms import reward
 from earnest.recipes.testbed_lines import lines, rewrite
-from earnest.recipes.testbed_play import Believes, Outcome, fresh_pairs, judged
+from earnest.recipes.testbed_play import Believes, Outcome, judged
 from earnest.recipes.testbed_players import OneReply, Player, Turned
 from earnest.recipes.testbed_report_words import in_words
-from earnest.recipes.testbed_run import Plan, SeedRun, save_policy
+from earnest.recipes.testbed_run import Fresh, Plan, SeedRun, chance, save_policy
 from earnest.recipes.testbed_training import planned, result
 from earnest.recipes.testbed_watch import Watch
-from earnest.train.sft import MANIFEST
+from earnest.train.sft import MANIFEST, read_checkpoint
 
 if TYPE_CHECKING:
     from earnest.train.by_trl import Rolled
@@ -70,15 +69,13 @@ class TrlRun(SeedRun):
     def _policy(self, folder: Path) -> Policy:
         return self.player.load(folder)
 
-    def _evaluated(
-        self, policy: Policy, name: str, key: str, count: int, believed: Believes = "failed"
-    ) -> list[Outcome]:
-        begun = time.monotonic()
-        pairs, found = fresh_pairs(key, count), list[Outcome]()
-        self.say(f"{name}: asks {count} fresh tasks")
+    def _asked(self, name: str, policy: Policy, fresh: Fresh, believed: Believes) -> list[Outcome]:
+        begun, found = time.monotonic(), list[Outcome]()
+        count = len(fresh.pairs)
+        self.say(f"seed {self.seed}, {name}: asks {count} fresh tasks")
         for first in range(0, count, _PIECE):
-            piece = pairs[first : first + _PIECE]
-            seed = int(digest(key.encode())[7:15], 16) + first
+            piece = fresh.pairs[first : first + _PIECE]
+            seed = chance(f"fresh {fresh.key}") + first
             turned = self.player.play(policy, [one for one, _ in piece], seed)
             found += judged(
                 self.graders,
@@ -87,24 +84,24 @@ class TrlRun(SeedRun):
                 [one.played for one in turned],
                 believed=believed,
             )
-        self.say(f"{name}: graded in {time.monotonic() - begun:.0f} s")
+        self.say(f"seed {self.seed}, {name}: graded in {time.monotonic() - begun:.0f} s")
         return found
 
-    def _train(self, number: int) -> Path:
-        """Train a generation by TRL; return its folder."""
+    def _train(self, number: int) -> None:
+        """Train a generation by TRL; its policy is the candidate."""
         from earnest.train.by_trl import Batch, learn
         from earnest.train.grpo import Grpo
 
-        plan, policy = self.plan, self._policy(self.incumbent)
-        rewrite(self.updates, lambda line: line["generation"] < number)
+        own, plan = self.folder, self.plan
+        policy = self._policy(own.incumbent)
+        rewrite(own.updates, lambda line: line["generation"] < number)
         rounds = _Rounds(self, policy, number)
         batch = Batch(plan.updates, plan.prompts, plan.each, self.player.most, self.seed)
         learn(policy, batch, rounds.roll, Grpo(rate=self.rate), rounds.done)
-        folder = self.folder / "candidate"
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(own.candidate, ignore_errors=True)
+        parent = read_checkpoint(own.incumbent).id
         recipe = {**plan.document(), "generation": number}
-        save_policy(policy, folder, parent=self._hash(self.incumbent), recipe=recipe)
-        return folder
+        save_policy(policy, own.candidate, parent=parent, recipe=recipe)
 
 
 class _Rounds:
@@ -146,7 +143,6 @@ class _Rounds:
         run = self.run
         tokens = sum(sum(one.own) if one.own else len(one.reply) for one in self.turned)
         run._note(self.number, at, self.found, tokens, self.watch)
-        run._told(self.number)
         cut = sum(not one.exact for one in self.turned)
         if cut:
             run.say(f"{cut} conversations ended early: the template can't write on after them")
@@ -168,8 +164,6 @@ def _zero(model: Path, out: Path, player: Player) -> Path:
 
 def plan_of(model: Path, out: Path, player: Player, **chosen: Any) -> tuple[TrlPlan, Path]:
     """Return the plan of a run from a model's folder, and generation 0's folder."""
-    from earnest.train.sft import read_checkpoint
-
     zero = _zero(model, out, player)
     plays = "one reply" if isinstance(player, OneReply) else "in turns"
     return TrlPlan(zero=read_checkpoint(zero).id, plays=plays, **chosen), zero

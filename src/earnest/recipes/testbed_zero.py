@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from earnest.core.canon import canonical, digest
 from earnest.core.home import Home
 from earnest.core.protocols import Progress
+from earnest.recipes.desk_batches import locked
 from earnest.recipes.testbed_run import save_policy
 from earnest.tasks.specs_demos import EACH, Demo, Mix, demo
 from earnest.tasks.specs_talk import MARKS
@@ -97,10 +98,20 @@ def _teach(policy: Policy, demos: list[Demo], lesson: Lesson, state: Path, say: 
     return loss
 
 
-def make_zero(out: Path, lessons: Sequence[Lesson], say: Progress, *, threads: int = 1) -> str:
-    """Make a generation 0 in the new folder `out`; return its hash. Raises `LackError`.
+def _is_of(folder: Path, recipe: Mapping[str, Any], number: int) -> bool:
+    """Say whether a folder is what a killed call of this recipe left after a lesson."""
+    if not (folder / MANIFEST).exists():
+        return False
+    kept, upto = read_checkpoint(folder).recipe, number + 1
+    same = kept.get("seed") == recipe["seed"]
+    return same and bool(kept.get("lessons", [])[:upto] == recipe["lessons"][:upto])
 
-    What a lesson left is kept beside `out` until the last has ended.
+
+def make_zero(out: Path, lessons: Sequence[Lesson], say: Progress, *, threads: int = 1) -> str:
+    """Make a generation 0 in the folder `out`; return its hash. Raises `LackError`.
+
+    What a lesson left is kept beside `out` until the last has ended; what was in `out` is there
+    until then, too.
     """
     from earnest.train.policy import fresh_policy, load_policy
 
@@ -109,7 +120,8 @@ def make_zero(out: Path, lessons: Sequence[Lesson], say: Progress, *, threads: i
     loss = 0.0
     for number, lesson in enumerate(lessons):
         after = out.with_name(f".{out.name}.lesson-{number}")
-        if not (after / MANIFEST).exists():
+        if not _is_of(after, recipe, number):
+            shutil.rmtree(after, ignore_errors=True)
             demos = _demos(lesson, say)
             if done:
                 policy = load_policy(done[-1], threads)
@@ -119,6 +131,7 @@ def make_zero(out: Path, lessons: Sequence[Lesson], say: Progress, *, threads: i
             loss = _teach(policy, demos, lesson, out.with_name(f".{out.name}.state.pt"), say)
             save_policy(policy, after, parent=None, recipe={**recipe, "loss": loss})
         done.append(after)
+    shutil.rmtree(out, ignore_errors=True)
     done[-1].rename(out)
     for folder in done[:-1]:
         shutil.rmtree(folder)
@@ -135,12 +148,12 @@ def zero_of(home: Home, share: float | None, say: Progress) -> Path:
     out = home.root / "testbed" / "zero" / f"dirty-{share:g}"
     if not (out / MANIFEST).exists():
         say(f"makes a generation 0 of whose demonstrations {share:.0%} cheat (some minutes)")
-        out.parent.mkdir(parents=True, exist_ok=True)
-        make_zero(out, dirty(share), say)
+        with locked(out.with_name(f".{out.name}.lock")):
+            if not (out / MANIFEST).exists():  # nor has another process made it in the meantime
+                make_zero(out, dirty(share), say)
     return out
 
 
 if __name__ == "__main__":
-    shutil.rmtree(SHIPPED, ignore_errors=True)
     told = make_zero(SHIPPED, USUAL, lambda line: print(line, file=sys.stderr))  # noqa: T201
     print(told)  # noqa: T201

@@ -33,6 +33,9 @@ _CALL: Final = re.compile(
     r"<write>([^<]*)<text>((?:(?!<write>|<text>|<done>).)*)<done>|(<report><done>)", re.DOTALL
 )
 _HEAD: Final = "# Spec\n\n"
+_RESERVED: Final = (".tmp",)
+_LONGEST: Final = 512
+"""Bytes of a path at most; a jail takes twice as many."""
 _INTENT: Final = "SPEC.md"
 
 
@@ -96,7 +99,13 @@ def _outside(path: str) -> bool:
 
 
 def _fits(path: str, files: dict[str, bytes]) -> bool:
-    """Say whether a file may stand at a path: no file is a folder, nor the other way round."""
+    """Say whether a file may stand at a path: no file is a folder, nor the other way round.
+
+    What is the workspace itself, too long, or in the jail's own folder `.tmp`, no jail would take.
+    """
+    parts = PurePosixPath(path).parts
+    if not parts or parts[0] in _RESERVED or len(path.encode(errors="replace")) > _LONGEST:
+        return False
     parents = {str(parent) for parent in PurePosixPath(path).parents}
     return not parents & files.keys() and not any(name.startswith(f"{path}/") for name in files)
 

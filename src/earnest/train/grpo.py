@@ -102,7 +102,15 @@ class Learner:
             self.policy.model.load_state_dict(body["model"])
             self.optimizer.load_state_dict(body["optimizer"])
             self.updates = int(body["updates"])
-        except (OSError, RuntimeError, KeyError, ValueError, UnpicklingError) as error:
+        except (
+            OSError,
+            EOFError,
+            RuntimeError,
+            LookupError,
+            TypeError,
+            ValueError,
+            UnpicklingError,
+        ) as error:
             raise RecordError(
                 f"{path} is no whole state of training: {error}", mend=f"delete {path}"
             ) from error
