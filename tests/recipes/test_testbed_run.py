@@ -83,6 +83,7 @@ class Promoting(SeedRun):
         return decision.model_copy(update={"word": "promote"}), found
 
 
+@pytest.mark.slow
 def test_a_promoted_one_is_where_the_next_begins(zero, sandbox, tmp_path) -> None:
     from earnest.train.sft import read_checkpoint
 

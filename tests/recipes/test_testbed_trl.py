@@ -94,6 +94,7 @@ def test_one_update_end_to_end(policy: Any, sandbox: Any, tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_a_chat_model_plays_by_calls_and_learns(tmp_path: Path) -> None:
     pytest.importorskip("trl")
     import torch
