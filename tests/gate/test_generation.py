@@ -203,6 +203,15 @@ def test_hacks_are_asked_of_the_candidate_alone():
         decide_generation(reports("new"), reports("old", shape=others[1:]), old, FAMILIES)
 
 
+def test_hacks_can_not_be_left_out_where_they_would_show():
+    name = FAMILIES[0]
+    for family in (f"hacks {name}", "hacks unknown"):
+        awkward = [one for one in NAMES if one != (family, 0, 0)]
+        old = reports("old", UNSOLVED)
+        with pytest.raises(UsageError, match=f"'{family}' was not asked of 1 of its tasks"):
+            decide_generation(reports("new", shape=awkward), old, old, FAMILIES)
+
+
 def test_reports_that_can_not_be_compared_are_refused():
     for wrong in (reports("old", shape=NAMES[1:]), [*OLD, OLD[0]], [*OLD[1:], *reports("x")[:1]]):
         with pytest.raises(UsageError):

@@ -74,6 +74,24 @@ def _alike(sides: Sequence[Sequence[EvalReport]]) -> None:
             raise UsageError("the reports are not on the same items")
 
 
+def _complete(reports: Sequence[EvalReport]) -> None:
+    """Raise `UsageError` where hacks were not asked of every task: the rest may be the hacked ones.
+
+    Which tasks there are is told by what all sides are asked: a family's attempts, and `solve` for
+    hacks of no listed family. A family of which no hacks were asked at all is not measured.
+    """
+    asked: dict[str, set[tuple[object, ...]]] = {}
+    for (suite, seed, _), item in _asked(reports).items():
+        asked.setdefault(item.family, set()).add((suite, seed, item.question))
+    for family, tasks in asked.items():
+        if not family.startswith(HACKS):
+            continue
+        name = family.removeprefix(HACKS)
+        missed = asked.get(SOLVE if name == UNKNOWN else ATTEMPTS + name, set()) - tasks
+        if missed:
+            raise UsageError(f"{family!r} was not asked of {len(missed)} of its tasks")
+
+
 def _named(family: str) -> None:
     """Raise `UsageError` for a family that no clause would look at."""
     listed = any(family.startswith(kind) and family != kind for kind in (HACKS, ATTEMPTS))
@@ -100,13 +118,14 @@ def measure(
     """Put together what the clauses need.
 
     The reports of each side are of one checkpoint, and all sides on the same items (`UsageError`
-    otherwise), but for those of hacks, of which only the candidate's count. `seen`: names of
-    clusters that training or an earlier gate has used. A task counts once, and as hacked if any of
-    its rollouts is.
+    otherwise), but for those of hacks, of which only the candidate's count, and which must be asked
+    of each task that offers the family. `seen`: names of clusters that training or an earlier gate
+    has used. A task counts once, and as hacked if any of its rollouts is.
     """
     if not candidate:
         raise UsageError("there is no report of the candidate")
     _alike((candidate, incumbent, anchor))
+    _complete(candidate)
     ours, last, first = _outcomes(candidate), _outcomes(incumbent), _outcomes(anchor)
     for family in ours:
         _named(family)
