@@ -157,9 +157,10 @@ def _add_trl(found: Any) -> None:
     verb.add_argument(
         "--rate",
         type=float,
-        default=4e-4,
+        default=1e-3,
         metavar="R",
-        help="learning rate (default: 4e-4, which suits the small policy)",
+        help="learning rate at the start, which falls to nothing (default: 1e-3, which suits the "
+        "small policy)",
     )
     verb.add_argument("--alone", action="store_true", help="without our own loop beside it")
     verb.add_argument(

@@ -4,6 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 pytest.importorskip("torch")
 
@@ -30,6 +32,21 @@ def zero(tmp_path_factory) -> Path:
     policy = fresh_policy(["def solve(given):"], MARKS, 0, Shape(16, 1, 2, 32))
     save_policy(policy, folder, parent=None, recipe={})
     return folder
+
+
+@given(st.integers(1, 20), st.integers(1, 60))
+def test_each_generation_s_rate_falls_to_nothing_and_begins_below_the_last_one_s(
+    generations: int, updates: int
+) -> None:
+    plan = replace(PLAN, generations=generations, updates=updates)
+    ways = [plan.how(number) for number in range(1, generations + 1)]
+    starts = [how.at(0) for how in ways]
+    assert starts[0] == plan.rate
+    assert starts == sorted(set(starts), reverse=True)
+    assert starts[-1] > 0
+    for how in ways:
+        assert how.temperature == plan.temperature > 1
+        assert how.at(updates - 1) > how.at(updates) == 0
 
 
 def ignore(_: str) -> None:

@@ -63,6 +63,21 @@ def test_a_group_of_one_is_refused(
     assert "to mend it" in capsys.readouterr().err
 
 
+def test_it_is_trained_hotter_than_it_is_asked(policy: Any) -> None:
+    from earnest.recipes.testbed_play import MOST, TEMPERATURE
+    from earnest.tasks.specs_talk import prompt
+    from earnest.train.sample import Sampler, sample
+
+    ones = [exercise(f"hot {at}", 1)[0] for at in range(4)]
+    asked = [policy.asked(prompt(one)) for one in ones]
+    for training, heat in ((True, TEMPERATURE), (False, 1.0)):
+        turned = OneReply().play(policy, ones, 3, training=training)
+        wanted = sample(Sampler(policy.model), asked, MOST, 3, temperature=heat)
+        assert [one.reply for one in turned] == [one.tokens for one in wanted]
+        assert [one.logprobs for one in turned] == [one.logprobs for one in wanted]
+    assert InTurns.temperature == 1.0
+
+
 def test_one_update_end_to_end(policy: Any, sandbox: Any, tmp_path: Path) -> None:
     pytest.importorskip("trl")
     policy.save(tmp_path / "model")

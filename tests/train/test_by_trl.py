@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -61,21 +62,29 @@ def test_without_trl_the_mend_is_named(monkeypatch):
     assert told.value.mend == "pip install 'earnest[train,trl]'"
 
 
-def test_the_same_rollouts_make_the_same_weights():
+@pytest.mark.parametrize(("temperature", "over"), [(1.0, 0), (1.5, 0), (1.0, BATCH.updates)])
+def test_the_same_rollouts_make_the_same_weights(temperature, over):
     pytest.importorskip("torch")
     pytest.importorskip("trl")
     from huggingface_hub import constants
 
-    start, own, done = policy(), Learner(policy(), HOW), list[int]()
+    how = replace(HOW, temperature=temperature, over=over)
+    start, own, done = policy(), Learner(policy(), how), list[int]()
     for at in range(BATCH.updates):
         said, worth = rolls(own, at)
         own.update(PROMPTS, said, [*worth])
     taught = policy()
-    asks = Learner(taught, HOW)
-    learn(taught, BATCH, lambda at: rolled(asks, at), HOW, done.append)
+    asks = Learner(taught, how)
+    learn(taught, BATCH, lambda at: rolled(asks, at), how, done.append)
     assert done == [0, 1, 2]
     assert difference(own.policy, start) > 5e-4, "it learned"
     assert difference(own.policy, taught) < 5e-5
+    for control in (replace(how, temperature=2.0), replace(how, over=2 * BATCH.updates)):
+        other = Learner(policy(), control)
+        for at in range(BATCH.updates):
+            said, worth = rolls(other, at)
+            other.update(PROMPTS, said, [*worth])
+        assert difference(other.policy, taught) > 1e-4, "what must differ"
     assert constants.HF_HUB_DISABLE_TELEMETRY, "nobody is told of it"
 
 
@@ -102,6 +111,8 @@ def test_a_wrong_number_of_rollouts_and_an_empty_one_are_told():
     asks = Learner(taught, HOW)
     with pytest.raises(UsageError, match="12 rollouts of an update that has 11"):
         learn(taught, BATCH, lambda at: rolled(asks, at)[1:], HOW, lambda at: None)
+    with pytest.raises(UsageError, match="falls over all 3 updates"):
+        learn(taught, BATCH, lambda at: [], replace(HOW, over=4), lambda at: None)
     empty = Rolled([1], [], [], 0.0)
     with pytest.raises(UsageError, match="no room"):
         learn(taught, BATCH, lambda at: [empty] * 12, HOW, lambda at: None)

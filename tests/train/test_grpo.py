@@ -25,6 +25,12 @@ def test_advantages_sum_to_nothing_and_a_group_of_equals_teaches_nothing() -> No
     assert advantages([]) == []
 
 
+def test_the_rate_falls_to_nothing_in_a_straight_line_or_stays() -> None:
+    falling = Grpo(rate=1e-3, over=4)
+    assert [falling.at(done) for done in (0, 1, 2, 4, 5)] == [1e-3, 7.5e-4, 5e-4, 0.0, 0.0]
+    assert Grpo(rate=1e-3).at(100) == 1e-3
+
+
 def rewarded(learner: Learner, updates: int, wanted: str) -> list[float]:
     """Reward replies that begin with a letter; return the mean reward of each update."""
     means = []
@@ -59,16 +65,18 @@ def test_a_dropped_reply_counts_neither_for_nor_against() -> None:
 def test_a_saved_state_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     import torch
 
+    how = Grpo(over=5)
+
     def run(learner: Learner, updates: int) -> None:
         for _ in range(updates):
             said = learner.sample(PROMPTS, 8, 4, learner.updates)
             learner.update(PROMPTS, said, [float(len(one.tokens) > 2) for one in said])
 
-    whole, part = Learner(policy()), Learner(policy())
+    whole, part = Learner(policy(), how), Learner(policy(), how)
     run(whole, 4)
     run(part, 2)
     part.save(tmp_path / "state.pt")
-    taken = Learner(policy())
+    taken = Learner(policy(), how)
     taken.restore(tmp_path / "state.pt")
     run(taken, 2)
     assert taken.updates == 4

@@ -48,13 +48,17 @@ def test_a_prompt_read_once_is_sampled_as_if_it_were_read_each_time(policy: Poli
     assert [one.tokens for one in once] == [one.tokens for one in often]
 
 
-def test_samples_follow_the_model_s_own_chances(policy: Policy) -> None:
+@pytest.mark.parametrize("temperature", [1.0, 2.0])
+def test_samples_follow_the_model_s_own_chances(policy: Policy, temperature: float) -> None:
     import torch
 
     asked = policy.asked(PROMPTS[0])
-    found = sample(Sampler(policy.model), [asked] * 4000, 1, 5)
+    found = sample(Sampler(policy.model), [asked] * 4000, 1, 5, temperature=temperature)
     with torch.inference_mode():
-        wanted = torch.softmax(policy.model(input_ids=torch.tensor([asked])).logits[0, -1], -1)
+        logits = policy.model(input_ids=torch.tensor([asked])).logits[0, -1]
+    wanted = torch.softmax(logits / temperature, -1)
+    weighed = wanted[torch.tensor([one.tokens[0] for one in found])].log()
+    assert torch.allclose(torch.tensor([one.logprobs[0] for one in found]), weighed, atol=1e-4)
     seen = torch.bincount(
         torch.tensor([one.tokens[0] for one in found]), minlength=len(wanted)
     ) / len(found)

@@ -20,6 +20,8 @@ from earnest.tasks.specs_talk import Played, play, prompt
 
 MOST: Final = 160
 """Tokens of a reply at most."""
+TEMPERATURE: Final = 1.5
+"""At which the small policy is trained; it is asked at 1."""
 _TRAINED: Final[tuple[tuple[Affordance, ...], ...]] = (
     (), ("settings",), ("conftest",), ("result",), ("settings", "conftest"), ("conftest", "result"),
 )  # fmt: skip

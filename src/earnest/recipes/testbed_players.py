@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from earnest.core.testbed import Exercise
-from earnest.recipes.testbed_play import MOST
+from earnest.recipes.testbed_play import MOST, TEMPERATURE
 from earnest.tasks.specs_talk import MARKS, Played, play, prompt
 from earnest.tasks.specs_tools import TOOLS, Hands, opening
 
@@ -43,25 +43,38 @@ class Turned:
 
 
 class Player(Protocol):
-    """Loads a model's folder, and has the model play. `most`: tokens of a reply at most."""
+    """Loads a model's folder, and has the model play.
+
+    `most`: tokens of a reply at most; `temperature`: at which it is trained.
+    """
 
     most: int
+    temperature: float
 
     def load(self, folder: Path) -> Policy:
         """Return the model. Raises `RecordError`, and `LackError` without torch."""
         ...
 
     def play(
-        self, policy: Policy, ones: Sequence[Exercise], seed: int, *, allowed: bool = False
+        self,
+        policy: Policy,
+        ones: Sequence[Exercise],
+        seed: int,
+        *,
+        allowed: bool = False,
+        training: bool = False,
     ) -> list[Turned]:
-        """Have it play each exercise once. `allowed`: its prompt allows cheating."""
+        """Have it play each exercise once. `allowed`: its prompt allows cheating.
+
+        `training`: at the temperature of training; otherwise at 1.
+        """
         ...
 
 
 class OneReply:
     """The testbed's own form: a prompt, and one reply."""
 
-    most = MOST
+    most, temperature = MOST, TEMPERATURE
 
     def load(self, folder: Path) -> Policy:
         """Return the policy."""
@@ -70,14 +83,21 @@ class OneReply:
         return load_policy(folder)
 
     def play(
-        self, policy: Policy, ones: Sequence[Exercise], seed: int, *, allowed: bool = False
+        self,
+        policy: Policy,
+        ones: Sequence[Exercise],
+        seed: int,
+        *,
+        allowed: bool = False,
+        training: bool = False,
     ) -> list[Turned]:
         """Have it play each exercise once."""
         from earnest.train.sample import Sampler, sample
 
         asked = [policy.asked(prompt(one, allowed=allowed)) for one in ones]
         found = []
-        said = sample(Sampler(policy.model), asked, self.most, seed)
+        heat = self.temperature if training else 1.0
+        said = sample(Sampler(policy.model), asked, self.most, seed, temperature=heat)
         for one, ids, each in zip(ones, asked, said, strict=True):
             words = policy.said(each.tokens)
             found.append(Turned(ids, each.tokens, each.logprobs, None, words, play(one, words)))
@@ -85,7 +105,9 @@ class OneReply:
 
 
 class InTurns:
-    """A chat model: calls by its own template, one workspace a conversation."""
+    """A chat model: calls by its own template, one workspace a conversation. Always at 1."""
+
+    temperature = 1.0
 
     def __init__(self, turns: int = TURNS, most: int = LONGEST) -> None:
         self.turns, self.most = turns, most
@@ -97,11 +119,18 @@ class InTurns:
         return load_chat(folder)
 
     def play(
-        self, policy: Policy, ones: Sequence[Exercise], seed: int, *, allowed: bool = False
+        self,
+        policy: Policy,
+        ones: Sequence[Exercise],
+        seed: int,
+        *,
+        allowed: bool = False,
+        training: bool = False,
     ) -> list[Turned]:
         """Have it play each exercise once."""
         from earnest.models.local_turns import LiveModel
 
+        del training
         hands = [Hands(one) for one in ones]
         talks = LiveModel(policy.model, policy.tokenizer, "trained").talk(
             [opening(one, allowed=allowed) for one in ones],

@@ -30,6 +30,7 @@ from earnest.recipes.testbed_folder import SeedFolder
 from earnest.recipes.testbed_lines import append, rewrite
 from earnest.recipes.testbed_play import (
     MOST,
+    TEMPERATURE,
     Believes,
     Outcome,
     Pair,
@@ -43,7 +44,7 @@ from earnest.recipes.testbed_watch import Watch
 from earnest.tasks.specs_talk import prompt
 
 if TYPE_CHECKING:
-    from earnest.train.grpo import Learner
+    from earnest.train.grpo import Grpo, Learner
     from earnest.train.policy import Policy
 
 TASK_SEEDS: Final = (1, 2, 3)
@@ -55,6 +56,7 @@ class Plan:
     """What is run. `prompts` x `each`: rollouts an update; `tasks`: fresh ones a task seed.
 
     `final`: fresh tasks a family for the last statement; 0: none. `zero`: generation 0's hash.
+    `rate`: the learning rate at the start of the first generation; `temperature`: of training.
     """
 
     arm: str
@@ -66,11 +68,24 @@ class Plan:
     each: int = 8
     tasks: int = 600
     final: int = 2000
+    rate: float = 1e-3
+    temperature: float = TEMPERATURE
     threads: int = 1
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON."""
         return {**self.__dict__, "seeds": list(self.seeds)}
+
+    def how(self, number: int) -> Grpo:
+        """Return how a generation is trained, counted from 1.
+
+        Its rate falls to nothing by its end, and begins the lower the later it is: the first has to
+        unlearn, the last to settle.
+        """
+        from earnest.train.grpo import Grpo
+
+        left = (self.generations + 1 - number) / self.generations
+        return Grpo(rate=self.rate * left, over=self.updates, temperature=self.temperature)
 
 
 class SeedRun:
@@ -175,7 +190,8 @@ class SeedRun:
     def _learner(self, number: int) -> Learner:
         from earnest.train.grpo import Learner
 
-        learner, state = Learner(self._policy(self.folder.incumbent)), self.folder.state(number)
+        learner = Learner(self._policy(self.folder.incumbent), self.plan.how(number))
+        state = self.folder.state(number)
         if state.exists():
             learner.restore(state)
         kept = (number - 1) * self.plan.updates + learner.updates

@@ -43,10 +43,9 @@ _PIECE: Final = 256
 
 @dataclass(frozen=True)
 class TrlPlan(Plan):
-    """What is run by TRL. `rate`: the learning rate."""
+    """What is run by TRL. `plays`: how the model does."""
 
     engine: str = "trl"
-    rate: float = 4e-4
     plays: str = "one reply"
 
 
@@ -64,7 +63,7 @@ class TrlRun(SeedRun):
         beside: SeedRun | None = None,
     ) -> None:
         super().__init__(plan, plan.seeds[0], folder, zero, graders, say)
-        self.rate, self.player, self.beside = plan.rate, player, beside
+        self.player, self.beside = player, beside
 
     def _policy(self, folder: Path) -> Policy:
         return self.player.load(folder)
@@ -90,14 +89,13 @@ class TrlRun(SeedRun):
     def _train(self, number: int) -> None:
         """Train a generation by TRL; its policy is the candidate."""
         from earnest.train.by_trl import Batch, learn
-        from earnest.train.grpo import Grpo
 
         own, plan = self.folder, self.plan
         policy = self._policy(own.incumbent)
         rewrite(own.updates, lambda line: line["generation"] < number)
         rounds = _Rounds(self, policy, number)
         batch = Batch(plan.updates, plan.prompts, plan.each, self.player.most, self.seed)
-        learn(policy, batch, rounds.roll, Grpo(rate=self.rate), rounds.done)
+        learn(policy, batch, rounds.roll, plan.how(number), rounds.done)
         shutil.rmtree(own.candidate, ignore_errors=True)
         parent = read_checkpoint(own.incumbent).id
         recipe = {**plan.document(), "generation": number}
@@ -124,7 +122,8 @@ class _Rounds:
         drawn, seed = self.run._drawn(self.number, at)
         pairs = [pair for pair in drawn for _ in range(self.run.plan.each)]
         ones = [one for one, _ in pairs]
-        self.turned = self.run.player.play(self.policy, ones, seed, allowed=arm.allowed)
+        player = self.run.player
+        self.turned = player.play(self.policy, ones, seed, allowed=arm.allowed, training=True)
         with self.watch.grading():
             self.found = judged(
                 self.run.graders,
@@ -166,7 +165,10 @@ def plan_of(model: Path, out: Path, player: Player, **chosen: Any) -> tuple[TrlP
     """Return the plan of a run from a model's folder, and generation 0's folder."""
     zero = _zero(model, out, player)
     plays = "one reply" if isinstance(player, OneReply) else "in turns"
-    return TrlPlan(zero=read_checkpoint(zero).id, plays=plays, **chosen), zero
+    made = TrlPlan(
+        zero=read_checkpoint(zero).id, plays=plays, temperature=player.temperature, **chosen
+    )
+    return made, zero
 
 
 def run(

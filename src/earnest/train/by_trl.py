@@ -2,8 +2,9 @@
 
 What is asked, played and graded is the caller's, as in our own loop (`train/grpo.py`); TRL batches,
 takes the gradient and steps. Its settings are those that make it our update: advantages centred
-and not scaled, one step a batch, no KL term, one weight a token (`loss_type="dapo"`), and a rate
-that stays. `tests/train/test_by_trl` holds the weights after an update against our own's.
+and not scaled, one step a batch, no KL term, one weight a token (`loss_type="dapo"`), and the same
+temperature; its rate stays, or falls over all updates. `tests/train/test_by_trl` holds the weights
+after some updates against our own's.
 
 TRL calls `rollout_func` experimental. Its trainer reports its use to a server; that is switched
 off. Not covered: several processes, vLLM, adapters.
@@ -110,9 +111,9 @@ def _settings(batch: Batch, how: Grpo, folder: str, cpu: bool) -> Any:
         num_iterations=1,
         scale_rewards="none",
         loss_type="dapo",
-        temperature=1.0,
+        temperature=how.temperature,
         learning_rate=how.rate,
-        lr_scheduler_type="constant",
+        lr_scheduler_type="linear" if how.over else "constant",
         warmup_steps=0,
         weight_decay=how.decay,
         adam_beta1=0.9,
@@ -157,10 +158,12 @@ def _rows(found: Sequence[Rolled], expected: int) -> dict[str, Any]:
 def learn(policy: Policy, batch: Batch, roll: Roll, how: Grpo, done: Callable[[int], None]) -> None:
     """Train a policy in place. `done` is told each update's number, once it is taken.
 
-    Raises `LackError` where TRL is missing, `UsageError` where it runs in several processes or a
-    reply is empty.
+    Raises `LackError` where TRL is missing, `UsageError` where it runs in several processes, a
+    reply is empty, or the rate is to fall over another number of updates than are taken.
     """
     lacks_trl()
+    if how.over not in (0, batch.updates):
+        raise UsageError(f"TRL's rate falls over all {batch.updates} updates, or stays")
     _quiet()
     from datasets import Dataset  # type: ignore[import-untyped]
     from transformers import PrinterCallback, TrainerCallback

@@ -3,6 +3,9 @@
 Rewards of a group (samples of one prompt) are centred on the group's mean, and not divided by its
 deviation or a reply's length (Liu et al. 2025, "Understanding R1-Zero-Like Training"); one gradient
 step a batch, so there is no ratio to clip (Shao et al. 2024, "DeepSeekMath", for the method).
+
+What learns is the policy at a temperature, where it samples and in the gradient alike. Above 1 it
+explores more, and what it has unlearned there is rarer still where it is used, at 1.
 """
 
 from __future__ import annotations
@@ -25,12 +28,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Grpo:
-    """How to update. `rate`: the learning rate; `pieces`: rows a backward pass at most."""
+    """How to update. `rate`: the learning rate; `pieces`: rows a backward pass at most.
+
+    `over`: updates over which the rate falls, in a straight line, to nothing; 0: it stays.
+    `temperature`: of the policy that samples and learns.
+    """
 
     rate: float = 4e-4
+    over: int = 0
+    temperature: float = 1.0
     clip: float = 1.0
     decay: float = 0.0
     pieces: int = 64
+
+    def at(self, updates: int) -> float:
+        """Return the rate after so many updates."""
+        return self.rate * max(0, self.over - updates) / self.over if self.over else self.rate
 
 
 def advantages(rewards: Sequence[float]) -> list[float]:
@@ -57,7 +70,7 @@ class Learner:
     def sample(self, prompts: Sequence[str], each: int, most: int, seed: int) -> list[Sampled]:
         """Return `each` samples of each prompt, those of a prompt together."""
         asked = [self.policy.asked(prompt) for prompt in prompts]
-        return sample(Sampler(self.policy.model), asked, most, seed, each)
+        return sample(Sampler(self.policy.model), asked, most, seed, each, self.how.temperature)
 
     def update(
         self, prompts: Sequence[str], replies: Sequence[Sampled], rewards: Sequence[float | None]
@@ -75,6 +88,8 @@ class Learner:
             asked = self.policy.asked(prompt)
             chosen += [Example((*asked, *replies[row].tokens), len(asked)) for row in kept]
             weights += worth
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.how.at(self.updates)
         self.updates += 1
         if not any(weights):
             return 0.0
@@ -138,9 +153,8 @@ def update(
         hidden = model.model(input_ids=tokens, use_cache=False).last_hidden_state[:, :-1]
         wanted = labels[:, 1:]
         asked = wanted != IGNORED
-        each = torch.nn.functional.cross_entropy(
-            model.lm_head(hidden[asked]), wanted[asked], reduction="none"
-        )
+        logits = model.lm_head(hidden[asked]) / how.temperature
+        each = torch.nn.functional.cross_entropy(logits, wanted[asked], reduction="none")
         row = asked.nonzero()[:, 0]
         weight = torch.tensor([weights[at] for at in piece])[row]
         torch.autograd.backward((each * weight).sum() / total)

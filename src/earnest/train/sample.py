@@ -144,11 +144,17 @@ def padded(prompts: Sequence[Sequence[int]], pad: int) -> tuple[Tensor, Tensor]:
 
 
 def sample(
-    sampler: Sampler, prompts: Sequence[Sequence[int]], most: int, seed: int, each: int = 1
+    sampler: Sampler,
+    prompts: Sequence[Sequence[int]],
+    most: int,
+    seed: int,
+    each: int = 1,
+    temperature: float = 1.0,
 ) -> list[Sampled]:
-    """Sample `each` replies to each prompt, at temperature 1, of at most `most` tokens.
+    """Sample `each` replies to each prompt, of at most `most` tokens.
 
-    Those of a prompt stand together, and it is read once for all of them.
+    Those of a prompt stand together, and it is read once for all of them. `temperature`: logits are
+    divided by it; log-probabilities are those of what was so sampled from.
 
     Deterministic by its arguments. Each row draws noise of its own at each step, used or not, so
     two models that are asked the same with the same seed draw by the same chance (Gumbel's trick):
@@ -157,7 +163,8 @@ def sample(
     import torch
 
     with torch.inference_mode():
-        return _sample(sampler, prompts, most, torch.Generator().manual_seed(seed), each)
+        chance = torch.Generator().manual_seed(seed)
+        return _sample(sampler, prompts, most, chance, each, temperature)
 
 
 def read_prompts(sampler: Sampler, tokens: Tensor, lead: Tensor, cache: Cache) -> Tensor:
@@ -174,7 +181,12 @@ def read_prompts(sampler: Sampler, tokens: Tensor, lead: Tensor, cache: Cache) -
 
 
 def _sample(
-    sampler: Sampler, prompts: Sequence[Sequence[int]], most: int, chance: Any, each: int
+    sampler: Sampler,
+    prompts: Sequence[Sequence[int]],
+    most: int,
+    chance: Any,
+    each: int,
+    temperature: float,
 ) -> list[Sampled]:
     import torch
 
@@ -194,7 +206,7 @@ def _sample(
     ended = torch.zeros(rows, dtype=torch.bool)
     for step in range(most):
         noise = torch.empty(rows, logits.shape[1]).exponential_(generator=chance)[running]
-        sure = torch.log_softmax(logits, dim=-1)
+        sure = torch.log_softmax(logits / temperature, dim=-1)
         chosen = (sure - noise.log()).argmax(dim=-1)
         live = ~ended[running]
         own = running[live]
