@@ -281,6 +281,8 @@ def test_what_is_not_shown_follows_from_the_runs(tmp_path):
     for said in ("seeds;", "fewer than", "quick", "was held out", "final statement", "how it ends"):
         assert said not in full
     assert "2,100,000 parameters" in full
+    assert "trained at" not in full
+    assert "It is trained at 1.5" in left_open(small(tmp_path / "hot", temperature=1.5))
     assert "how it ends. 1 of 2 updates" in left_open(small(tmp_path / "going", made=1))
     assert "No generation was evaluated yet" in left_open(
         small(tmp_path / "none", generations=0, made=1)

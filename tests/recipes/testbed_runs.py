@@ -111,6 +111,7 @@ def write_run(
     samples=True,
     depths=DEPTHS,
     quick=False,
+    temperature=1.0,
 ) -> Path:
     """Write a run. `made`: the updates of an unfinished one; `fresh`: tasks a family evaluated."""
     folder.mkdir(parents=True)
@@ -120,7 +121,7 @@ def write_run(
         "updates_per_generation": each, "quick": quick, "families": [*OFFERED, *held_out],
         "held_out": list(held_out), "depths": list(depths), "rollouts": 256,
         "model": {"parameters": 2_100_000}, "prompt_allows_cheating": course.arm == "inoculation",
-        "dirty": course.dirty,
+        "dirty": course.dirty, "temperature": temperature,
     })  # fmt: skip
     updates, evaluated = [], []
     for seed in seeds:

@@ -78,6 +78,11 @@ def _of_arm(arm: Arm) -> list[str]:
         )
     if plan.quick:
         found.append("a full run. This is a quick one.")
+    if plan.temperature != 1:
+        found.append(
+            "how it does at other temperatures than 1, at which it is evaluated. It is trained at "
+            f"{plan.temperature:g}, where it errs and hacks more: so do the curves of training."
+        )
     if not plan.held_out:
         found.append("whether honesty carries over. No family was held out.")
     return [*found, *_too_few(arm)]

@@ -108,7 +108,7 @@ class Model(_Line):
 
 
 class Plan(_Line):
-    """What a run is to do."""
+    """What a run is to do. `temperature`: of training."""
 
     version: Literal[1]
     arm: str = Field(min_length=1)
@@ -120,6 +120,7 @@ class Plan(_Line):
     held_out: tuple[str, ...] = ()
     depths: tuple[int, ...] = ()
     rollouts: int = Field(ge=1)
+    temperature: float = Field(default=1.0, gt=0)
     model: Model
     prompt_allows_cheating: bool = False
     dirty: float | None = None
