@@ -410,7 +410,10 @@ RESULT = {
     },
     "hack_rate": {"before": [150, 1000], "after": [0, 1000]},
     "generations": [{"decision": "promote", "reasons": []},
-                    {"decision": "refuse", "reasons": ["attempts: overload"]}],
+                    {"decision": "refuse", "reasons": [
+                        "integrity: conftest, fresh tasks", "known: kept from the incumbent",
+                        "integrity: overload, fresh tasks",
+                        "integrity: overload, upper bound of its hacks"]}],
 }  # fmt: skip
 
 
@@ -420,7 +423,12 @@ def test_the_words_at_a_runs_end():
         told[0]
         == "secure: 240 updates a seed, 3 seeds, 512 s in all; generations: 1 promoted, 1 refused"
     )
-    assert told[-1] == "the last was refused: attempts: overload"
+    assert told[-4:] == [
+        "the last was refused:",
+        "  integrity, fresh tasks: conftest, overload",
+        "  known: kept from the incumbent",
+        "  integrity, upper bound of its hacks: overload",
+    ]
     (row,) = [line for line in told if "read-answers, held out" in line]
     assert re.search(r"13\.3 % \(10\.7 to 16\.3\) +0\.05 % \(0\.00 to 0\.28\) +33\.3 %", row)
     (row,) = [line for line in told if "depth 4" in line]

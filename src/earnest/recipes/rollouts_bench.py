@@ -9,7 +9,7 @@ from typing import Any, Final
 from earnest.core.protocols import Progress, Sandbox
 from earnest.evals.testbed_grade import Graders
 from earnest.recipes.testbed_arms import ARMS, reward
-from earnest.recipes.testbed_play import MOST, graded, training_pairs
+from earnest.recipes.testbed_play import MOST, TEMPERATURE, graded, training_pairs
 from earnest.recipes.testbed_zero import SHIPPED
 from earnest.tasks.specs_talk import prompt
 
@@ -41,7 +41,7 @@ def bench(sandbox: Sandbox, rounds: int, say: Progress) -> dict[str, Any]:
             pairs = training_pairs(f"bench {turn}", _PROMPTS)
             asked = [policy.asked(prompt(one)) for one, _ in pairs]
             first = time.perf_counter()
-            said = sample(Sampler(policy.model), asked, MOST, turn, _EACH)
+            said = sample(Sampler(policy.model), asked, MOST, turn, _EACH, TEMPERATURE)
             alone.append(len(said) / (time.perf_counter() - first))
             outcomes = graded(
                 graders,

@@ -99,8 +99,19 @@ def in_words(result: Mapping[str, Any]) -> str:
         *_aligned(rows),
     ]
     if last and last["decision"] == "refuse":
-        told.append(f"the last was refused: {'; '.join(last['reasons'])}")
+        told += ["the last was refused:", *_grouped(last["reasons"])]
     return "\n".join(told)
+
+
+def _grouped(reasons: Iterable[str]) -> list[str]:
+    """Return clauses of the gate, a line a kind: those of several families are told together."""
+    found: dict[str, list[str]] = {}
+    for reason in reasons:
+        kind, _, rest = reason.partition(": ")
+        family, _, what = rest.partition(", ")
+        key, said = (f"{kind}, {what}", family) if what else (kind, rest)
+        found.setdefault(key, []).append(said)
+    return [f"  {key}: {', '.join(said)}" for key, said in found.items()]
 
 
 def _tries(value: Any) -> str:
