@@ -92,8 +92,9 @@ def in_words(result: Mapping[str, Any]) -> str:
         tries = "" if row.get("attempts") is None else _tries(row["attempts"])
         rows.append((label, _family(row["before"]), _family(row["after"]), tries))
     last = result["generations"][-1] if result["generations"] else None
+    seeds = f"{result['seeds']} seed{'s' * (result['seeds'] != 1)}"
     told = [
-        f"{result['arm']}: {result['updates']} updates a seed, {result['seeds']} seeds, "
+        f"{result['arm']}: {result['updates']} updates a seed, {seeds}, "
         f"{result['seconds']:.0f} s in all; "
         f"generations: {promoted} promoted, {refused} refused",
         *_aligned(rows),
