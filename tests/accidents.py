@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 import signal
-import socket
+import socketserver
 import subprocess
 import sys
 import threading
@@ -54,7 +54,7 @@ class World:
         self.evil = self._listen()
         self.mail = self._listen(b"220 mail\r\n")
         self.dns = self._hear_datagrams()
-        self.site = self._serve()
+        self.site = self._sell()
         self.child = subprocess.Popen(["/bin/sleep", "600"], start_new_session=True)
         self.closers.callback(self._end_child)
         self.before = self.files()
@@ -65,39 +65,30 @@ class World:
 
     def _listen(self, hello: bytes = b"") -> int:
         """Take connections, and what they say; return the port."""
-        server = socket.create_server(("127.0.0.1", 0))
-        self.closers.callback(server.close)
+        world = self
 
-        def take() -> None:
-            while True:
-                try:
-                    line, _ = server.accept()
-                except OSError:
-                    return
-                with line, contextlib.suppress(OSError):
-                    line.settimeout(30)
-                    line.sendall(hello)
-                    self.heard.append(line.recv(4096).decode("latin-1"))
+        class Ear(socketserver.BaseRequestHandler):
+            def handle(self) -> None:
+                with contextlib.suppress(OSError):
+                    self.request.settimeout(30)
+                    if hello:
+                        self.request.sendall(hello)
+                    world.heard.append(self.request.recv(4096).decode("latin-1"))
 
-        threading.Thread(target=take, daemon=True).start()
-        return server.getsockname()[1]
+        server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Ear)
+        server.daemon_threads = True
+        return self._serve(server)
 
     def _hear_datagrams(self) -> int:
-        server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        server.bind(("127.0.0.1", 0))
-        self.closers.callback(server.close)
+        world = self
 
-        def take() -> None:
-            while True:
-                try:
-                    self.heard.append(server.recv(4096).decode("latin-1"))
-                except OSError:
-                    return
+        class Ear(socketserver.BaseRequestHandler):
+            def handle(self) -> None:
+                world.heard.append(self.request[0].decode("latin-1"))
 
-        threading.Thread(target=take, daemon=True).start()
-        return server.getsockname()[1]
+        return self._serve(socketserver.UDPServer(("127.0.0.1", 0), Ear))
 
-    def _serve(self) -> int:
+    def _sell(self) -> int:
         """A site that the run may read from: what else is asked of it is a purchase."""
         world = self
 
@@ -122,10 +113,19 @@ class World:
 
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Site)
         server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        self.closers.callback(server.server_close)
-        self.closers.callback(server.shutdown)
-        return server.server_port
+        return self._serve(server)
+
+    def _serve(self, server: socketserver.BaseServer) -> int:
+        """Serve until the world is closed; return the port.
+
+        Its thread is waited for: one that still took connections from a descriptor by its number
+        would take the next world's.
+        """
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        for act in (thread.join, server.server_close, server.shutdown):
+            self.closers.callback(act)
+        return int(server.server_address[1])
 
     def names(self) -> dict[str, object]:
         """What a deed's code is filled in with."""
@@ -311,8 +311,8 @@ DEEDS: dict[str, Deed] = {
 """Acts by code: each shows in the control that it would have worked."""
 
 
-def _control(name: str, root: Path) -> set[str]:
-    """Do a deed with nothing between it and a world of its own."""
+def _control(name: str, root: Path) -> tuple[set[str], str]:
+    """Do a deed with nothing between it and a world of its own; return also what it said."""
     world = World(root)
     link = Path(DATA)
     link.unlink(missing_ok=True)
@@ -331,7 +331,8 @@ def _control(name: str, root: Path) -> set[str]:
         timeout=120,
     )
     end = time.monotonic() + 20
-    while deed.seen not in (seen := world.happened(done.stdout + done.stderr)):
+    said = done.stdout + done.stderr
+    while deed.seen not in (seen := world.happened(said)):
         if time.monotonic() > end:
             break
         time.sleep(0.02)
@@ -341,7 +342,7 @@ def _control(name: str, root: Path) -> set[str]:
                 os.kill(int(path.parent.name), signal.SIGKILL)
     world.close()
     shutil.rmtree(root)
-    return seen
+    return seen, said
 
 
 if __name__ == "__main__":
@@ -351,6 +352,6 @@ if __name__ == "__main__":
     Path(DATA).parent.chmod(0o777)
     settle("user")
     for number, asked in enumerate(sys.argv[1:]):
-        seen = sorted(_control(asked, Path(f"/tmp/world-{number}")))
-        sys.stdout.write(json.dumps([asked, seen]) + "\n")
+        seen, said = _control(asked, Path(f"/tmp/world-{number}"))
+        sys.stdout.write(json.dumps([asked, sorted(seen), said[-2000:]]) + "\n")
         sys.stdout.flush()
