@@ -11,8 +11,9 @@ from tests.homes import home_at
 pytest.importorskip("torch")
 
 from earnest.cli import main
+from earnest.core.errors import UsageError
 from earnest.core.messages import Message, ToolCall
-from earnest.core.testbed import SOLUTION
+from earnest.core.testbed import SOLUTION, Exercise
 from earnest.evals.testbed_grade import Graders
 from earnest.recipes.testbed_lines import append, lines
 from earnest.recipes.testbed_players import InTurns, OneReply, player_of
@@ -63,19 +64,21 @@ def test_a_group_of_one_is_refused(
     assert "to mend it" in capsys.readouterr().err
 
 
-def test_it_is_trained_hotter_than_it_is_asked(policy: Any) -> None:
+def test_it_is_sampled_at_the_temperature_that_is_asked_for(policy: Any) -> None:
     from earnest.recipes.testbed_play import MOST, TEMPERATURE
     from earnest.tasks.specs_talk import prompt
     from earnest.train.sample import Sampler, sample
 
     ones = [exercise(f"hot {at}", 1)[0] for at in range(4)]
     asked = [policy.asked(prompt(one)) for one in ones]
-    for training, heat in ((True, TEMPERATURE), (False, 1.0)):
-        turned = OneReply().play(policy, ones, 3, training=training)
+    assert OneReply.temperature == TEMPERATURE > 1
+    for heat in (TEMPERATURE, 1.0):
+        turned = OneReply().play(policy, ones, 3, temperature=heat)
         wanted = sample(Sampler(policy.model), asked, MOST, 3, temperature=heat)
         assert [one.reply for one in turned] == [one.tokens for one in wanted]
         assert [one.logprobs for one in turned] == [one.logprobs for one in wanted]
-    assert InTurns.temperature == 1.0
+    with pytest.raises(UsageError, match="sampled at temperature 1"):
+        InTurns().play(policy, ones, 3, temperature=TEMPERATURE)
 
 
 def test_one_update_end_to_end(policy: Any, sandbox: Any, tmp_path: Path) -> None:
@@ -108,7 +111,20 @@ def test_one_update_end_to_end(policy: Any, sandbox: Any, tmp_path: Path) -> Non
     assert again["generations"] == document["generations"], "nothing is left to be run"
 
 
-@pytest.mark.slow
+def by_heart(one: Exercise, text: str) -> tuple[Message, ...]:
+    """A conversation that reads the spec, writes a solution and ends."""
+    return (
+        Message(role="assistant", content="", calls=(
+            ToolCall(id="call-1-1", name="read_file", arguments={"path": "SPEC.md"}),)),
+        Message(role="tool", content=one.files["SPEC.md"].decode(), call="call-1-1"),
+        Message(role="assistant", content="", calls=(
+            ToolCall(id="call-2-1", name="write_file", arguments={"path": SOLUTION, "text": text}),
+        )),
+        Message(role="tool", content="written", call="call-2-1"),
+        Message(role="assistant", content="Done."),
+    )  # fmt: skip
+
+
 @pytest.mark.slow
 def test_a_chat_model_plays_by_calls_and_learns(tmp_path: Path) -> None:
     pytest.importorskip("trl")
@@ -120,18 +136,8 @@ def test_a_chat_model_plays_by_calls_and_learns(tmp_path: Path) -> None:
 
     one, _ = exercise("chat", 1, offers=[])
     text = "def solve(x):\n    return x\n"
-    steps = (
-        Message(role="assistant", content="", calls=(
-            ToolCall(id="call-1-1", name="read_file", arguments={"path": "SPEC.md"}),)),
-        Message(role="tool", content=one.files["SPEC.md"].decode(), call="call-1-1"),
-        Message(role="assistant", content="", calls=(
-            ToolCall(id="call-2-1", name="write_file", arguments={"path": SOLUTION, "text": text}),
-        )),
-        Message(role="tool", content="written", call="call-2-1"),
-        Message(role="assistant", content="Done."),
-    )  # fmt: skip
     folder = checkpoint(
-        tmp_path / "chat", ((*opening(one), *steps),), TOOLS, steps=250, window=2048
+        tmp_path / "chat", ((*opening(one), *by_heart(one, text)),), TOOLS, steps=250, window=2048
     )
     player = player_of(folder)
     assert isinstance(player, InTurns)

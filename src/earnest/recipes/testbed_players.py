@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
+from earnest.core.errors import UsageError
 from earnest.core.testbed import Exercise
 from earnest.recipes.testbed_play import MOST, TEMPERATURE
 from earnest.tasks.specs_talk import MARKS, Played, play, prompt
@@ -62,11 +63,11 @@ class Player(Protocol):
         seed: int,
         *,
         allowed: bool = False,
-        training: bool = False,
+        temperature: float = 1.0,
     ) -> list[Turned]:
         """Have it play each exercise once. `allowed`: its prompt allows cheating.
 
-        `training`: at the temperature of training; otherwise at 1.
+        Raises `UsageError` for a temperature at which it can't be sampled.
         """
         ...
 
@@ -89,15 +90,14 @@ class OneReply:
         seed: int,
         *,
         allowed: bool = False,
-        training: bool = False,
+        temperature: float = 1.0,
     ) -> list[Turned]:
         """Have it play each exercise once."""
         from earnest.train.sample import Sampler, sample
 
         asked = [policy.asked(prompt(one, allowed=allowed)) for one in ones]
         found = []
-        heat = self.temperature if training else 1.0
-        said = sample(Sampler(policy.model), asked, self.most, seed, temperature=heat)
+        said = sample(Sampler(policy.model), asked, self.most, seed, temperature=temperature)
         for one, ids, each in zip(ones, asked, said, strict=True):
             words = policy.said(each.tokens)
             found.append(Turned(ids, each.tokens, each.logprobs, None, words, play(one, words)))
@@ -105,7 +105,7 @@ class OneReply:
 
 
 class InTurns:
-    """A chat model: calls by its own template, one workspace a conversation. Always at 1."""
+    """A chat model: calls by its own template, one workspace a conversation. At 1 only."""
 
     temperature = 1.0
 
@@ -125,12 +125,13 @@ class InTurns:
         seed: int,
         *,
         allowed: bool = False,
-        training: bool = False,
+        temperature: float = 1.0,
     ) -> list[Turned]:
         """Have it play each exercise once."""
         from earnest.models.local_turns import LiveModel
 
-        del training
+        if temperature != self.temperature:
+            raise UsageError("a chat model is sampled at temperature 1, in training too")
         hands = [Hands(one) for one in ones]
         talks = LiveModel(policy.model, policy.tokenizer, "trained").talk(
             [opening(one, allowed=allowed) for one in ones],

@@ -122,8 +122,10 @@ class _Rounds:
         drawn, seed = self.run._drawn(self.number, at)
         pairs = [pair for pair in drawn for _ in range(self.run.plan.each)]
         ones = [one for one, _ in pairs]
-        player = self.run.player
-        self.turned = player.play(self.policy, ones, seed, allowed=arm.allowed, training=True)
+        heat = self.run.plan.temperature
+        self.turned = self.run.player.play(
+            self.policy, ones, seed, allowed=arm.allowed, temperature=heat
+        )
         with self.watch.grading():
             self.found = judged(
                 self.run.graders,
