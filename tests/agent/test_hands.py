@@ -108,6 +108,12 @@ def test_a_failure_beside_others_loses_none_of_them(task: Task, tmp_path: Path) 
 TURNS = 24
 
 
+def tallied(path: Path) -> list[int]:
+    """Return the calls of `tally` that the log has an effect of: each that gave something back."""
+    gave = [one.payload for one in read_events(path) if one.kind == "effect"]
+    return [int(one["call"].split("-")[0]) for one in gave if one["tool"] == "tally"]
+
+
 def test_ctrl_c_at_any_moment_loses_no_effect_that_was_completed(
     task: Task, tmp_path: Path
 ) -> None:
@@ -153,9 +159,7 @@ def test_ctrl_c_at_any_moment_loses_no_effect_that_was_completed(
                 except KeyboardInterrupt:
                     status = "raised"  # before or after all of the loop's work
             stopped += status == "stopped"
-            # Nothing that the tool gave back is without its effect in the log.
-            gave = [one.payload for one in read_events(path) if one.kind == "effect"]
-            done = [int(one["call"].split("-")[0]) for one in gave if one["tool"] == "tally"]
+            done = tallied(path)
             assert set(made) - set(done) <= set(cut)
             assert len(made) - len(set(made)) <= len(cut)
             if status == "done":
