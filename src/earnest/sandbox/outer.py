@@ -99,11 +99,15 @@ def outer_command(
     return [*words, "--", *command]
 
 
-def _told(lines: IO[str], progress: Progress, last: Callable[[], str]) -> dict[str, Any]:
+def _told(
+    lines: IO[str], progress: Progress, last: Callable[[], str], kept: list[dict[str, Any]]
+) -> dict[str, Any]:
     ready = False
     for line in lines:
         answer = json.loads(line)
         ready = ready or "ready" in answer
+        if "so_far" in answer:
+            kept[:] = [answer["so_far"]]
         if "says" in answer:
             progress(answer["says"])
         if "lacks" in answer:
@@ -119,15 +123,13 @@ def _told(lines: IO[str], progress: Progress, last: Callable[[], str]) -> dict[s
     )
 
 
-def try_outside(
-    command: Sequence[str], progress: Progress, *, longest_s: float, patient: bool = False
-) -> dict[str, Any]:
+def try_outside(command: Sequence[str], progress: Progress, *, longest_s: float) -> dict[str, Any]:
     """Run an outer jail's driver to its report; nothing of it is left afterwards.
 
     A driver writes lines of JSON: `ready` once it runs, `says` for a person who waits, `lacks` with
-    a `mend`, or the `report`. `patient`: on Ctrl-C its standard input ends, and it may still report
-    what it has done. Raises `LackError` where it lacks something or there is no outer
-    jail, `SandboxError` where it ended without a report.
+    a `mend`, or the `report`. On Ctrl-C the last report that it had `so_far` is returned, if it had
+    any. Raises `LackError` where it lacks something or there is no outer jail, `SandboxError` where
+    it ended without a report.
     """
     with subprocess.Popen(
         command,
@@ -138,11 +140,11 @@ def try_outside(
         cwd="/",
         start_new_session=True,
     ) as process:
-        assert process.stdin  # noqa: S101 - it was started with pipes
-        assert process.stdout  # noqa: S101
+        assert process.stdout  # noqa: S101 - it was started with pipes
         assert process.stderr  # noqa: S101
         errors = process.stderr
         said: list[str] = []
+        kept: list[dict[str, Any]] = []
 
         def listen() -> None:
             said.extend(line.strip()[-300:] for line in errors)
@@ -158,13 +160,11 @@ def try_outside(
         timer.daemon = True
         timer.start()
         try:
-            return _told(process.stdout, progress, last)
+            return _told(process.stdout, progress, last, kept)
         except KeyboardInterrupt:
-            if not patient:
+            if not kept:
                 raise
-            progress("ending ...")
-            process.stdin.close()
-            return _told(process.stdout, progress, last)
+            return kept[-1]
         finally:
             timer.cancel()
             process.kill()

@@ -166,17 +166,29 @@ def run_soak(
     executions: int,
     own: Sequence[Kind],
     attacks: Sequence[Kind],
-    *,
-    progress: Progress = lambda _: None,
-    stopped: Callable[[], bool] = lambda: False,
+    told: Callable[[str, dict[str, Any]], None] = lambda _line, _report: None,
 ) -> dict[str, Any]:
-    """Soak a sandbox, which is closed at the end; return the report (`soak` has its form)."""
+    """Soak a sandbox, which is closed at the end; return the report (`soak` has its form).
+
+    `told` hears how far it is, with the report so far.
+    """
     opened, start = State.now(), time.monotonic()
     quick = _warm_up(sandbox, own, attacks)
     tally, draw = _Tally(), random.Random(20)  # noqa: S311 - which program is no secret
     before = _settled(opened)
     points, done, spent = [(0, before)], 0, 0.0
-    while done < executions and not stopped():
+
+    def report(last: State | None) -> dict[str, Any]:
+        return {
+            **_report(tally, points, last, opened),
+            "seconds": round(time.monotonic() - start, 1),
+            "per_second": round(done / spent),
+            "asked": executions,
+            "interrupted": last is None,
+            "attacks": len(quick),
+        }
+
+    while done < executions:
         count = min(max(20, executions // _BATCHES), _LARGEST, executions - done)
         batch = draw.choices(own, [kind.weight for kind in own], k=count)
         for number in range(count):
@@ -189,21 +201,18 @@ def run_soak(
         spent += time.monotonic() - begun
         done += count
         points.append((done, _settled(before)))
-        progress(f"{done} of {executions}: {done / spent:.0f}/s, {sum(tally.wrong.values())} wrong")
+        line = f"{done} of {executions}: {done / spent:.0f}/s, {sum(tally.wrong.values())} wrong"
+        told(line, report(None))
     sandbox.close()
-    report = _report(tally, points, _settled(opened), opened)
-    report["seconds"], report["per_second"] = (
-        round(time.monotonic() - start, 1),
-        round(done / spent),
-    )
-    return {**report, "asked": executions, "interrupted": done < executions, "attacks": len(quick)}
+    return report(_settled(opened))
 
 
 def _report(
-    tally: _Tally, points: list[tuple[int, State]], last: State, opened: State
+    tally: _Tally, points: list[tuple[int, State]], last: State | None, opened: State
 ) -> dict[str, Any]:
+    """Return what came of it; `last`: how things stood once it was closed, None: it is not."""
     running = leaked(points[0][1], points[-1][1])
-    left = leaked(opened, last)
+    left = leaked(opened, last) if last else {}
     memory = {
         "supervisor": _memory([(x, state.supervisor_kib) for x, state in points]),
         "zygotes": _memory([(x, state.others_kib) for x, state in points]),
@@ -218,26 +227,20 @@ def _report(
         "wrong": dict(tally.wrong),
         "reasons": tally.reasons,
         "leaked": running,
-        "left_at_the_end": left,
+        "left_at_the_end": left if last else None,
         "memory": memory,
         "held": held,
     }
 
 
 def _within(plan: dict[str, Any]) -> None:
-    """In the outer jail: soak, until told or until standard input ends."""
+    """In the outer jail: soak."""
     from earnest.sandbox.attacks.driver import settle
     from earnest.sandbox.attacks.world import plant
     from earnest.sandbox.soak_programs import kinds
 
     settle(plan["mode"])
-    world, image, over = plant(), Path(plan["image"]), threading.Event()
-
-    def listen() -> None:
-        sys.stdin.read()
-        over.set()
-
-    threading.Thread(target=listen, daemon=True).start()
+    world, image = plant(), Path(plan["image"])
     own, attacks = kinds(world, image)
     sets = dict(SETS)
     if plan["executions"] < _FEW:  # a short one is not to spend its time on starting
@@ -250,8 +253,7 @@ def _within(plan: dict[str, Any]) -> None:
             plan["executions"],
             own,
             attacks,
-            progress=lambda line: answer(says=line),
-            stopped=over.is_set,
+            told=lambda line, so_far: answer(says=line, so_far={**so_far, "as": plan["mode"]}),
         )
         answer(report={**report, "as": plan["mode"]})
 
@@ -268,15 +270,16 @@ def soak(
     `as_user`: where this is root, as an ordinary user in there. Returns `version`, `as`, `asked`,
     `executions`, `honest` and `hostile` (how many ran), `attacks` (how many of the shipped ones
     took part), `wrong` (by program: how often it came to what it must not), `reasons`, `leaked`
-    (counts that grew while it ran), `left_at_the_end`, `memory` (of the supervisor and the largest
-    zygote), `seconds`, `per_second`, `interrupted`, `held`. Raises `LackError`, `SandboxError`.
+    (counts that grew while it ran), `left_at_the_end` (None where it was interrupted), `memory` (of
+    the supervisor and the largest zygote), `seconds`, `per_second`, `interrupted`, `held`. Raises
+    `LackError`, `SandboxError`.
     """
     image = build_image(images_dir).resolve()
     root = os.geteuid() == 0 and not as_user
     plan = {"mode": "root" if root else "user", "image": str(image), "executions": executions}
     words = [sys.executable, "-s", "-m", "earnest.sandbox.soak", json.dumps(plan)]
     command = outer_command(words, folders=[image])
-    return try_outside(command, progress, longest_s=_LONGEST_S, patient=True)
+    return try_outside(command, progress, longest_s=_LONGEST_S)
 
 
 if __name__ == "__main__":
