@@ -24,7 +24,7 @@ from pathlib import Path
 
 DATA = "/earnest-jail/data"
 SECRET = "planted-7b1f0c52e9"  # noqa: S105 (it opens nothing)
-MARK = "731.25"
+MARK = f"731.{os.getpid():07d}"
 FORKS = 150
 
 

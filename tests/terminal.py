@@ -5,6 +5,7 @@ What the program sends is read strictly: each control sequence must be one that 
 
 from __future__ import annotations
 
+import codecs
 import fcntl
 import os
 import pty
@@ -20,6 +21,7 @@ import unicodedata
 from collections.abc import Callable
 
 KNOWN = re.compile(r"\x1b\[(?:(\d+)A|J|([\d;]*)m)|\r|\n")
+CUT = re.compile(r"\x1b(\[[\d;]{0,8})?\Z")
 
 
 def cells(text: str) -> int:
@@ -34,12 +36,17 @@ class Screen:
     def __init__(self, columns: int) -> None:
         self.columns, self.lines, self.row, self.at = columns, [""], 0, 0
         self.wrongs: list[str] = []
+        self.rest = ""
         self.styles: set[str] = set()
 
     def _rows(self, line: str) -> int:
         return max(1, -(-cells(line) // self.columns))
 
-    def feed(self, text: str) -> None:
+    def feed(self, text: str, *, last: bool = False) -> None:
+        """Take in what came; a sequence that is cut off waits for what comes next, if any does."""
+        text = self.rest + text
+        cut = None if last else CUT.search(text)
+        text, self.rest = (text[: cut.start()], text[cut.start() :]) if cut else (text, "")
         while text:
             found = KNOWN.match(text)
             if found:
@@ -85,6 +92,7 @@ class Terminal:
     def __init__(self, code: str, *arguments: str, columns: int = 80, rows: int = 24, **extra: str):
         self.main, side = pty.openpty()
         self.screen, self.raw = Screen(columns), ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self.most = 0
         self.seen: list[str] = []
         self._size(columns, rows)
@@ -107,7 +115,12 @@ class Terminal:
         fcntl.ioctl(self.main, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def resize(self, columns: int, rows: int = 24) -> None:
-        self.read(0.05)
+        """Become of another size just after a frame has come: the next one is drawn for it."""
+        end, before = time.monotonic() + 60, len(self.seen)
+        while len(self.seen) == before and time.monotonic() < end and self.read(0.02):
+            pass
+        while select.select([self.main], [], [], 0.02)[0] and self.read(0.02):
+            pass
         self.screen.columns = columns
         self._size(columns, rows)
 
@@ -126,7 +139,7 @@ class Terminal:
                 return False
             if not data:
                 return False
-            text = data.decode("utf-8", "replace")
+            text = self._decoder.decode(data)
             self.raw += text
             self.screen.feed(text)
             self.seen.append(self.screen.text())
@@ -148,6 +161,7 @@ class Terminal:
             assert time.monotonic() < end, self.screen.text()
             self.read(0.1)
         self.read(0.2)
+        self.screen.feed("", last=True)
         return int(self.child.returncode)
 
     def close(self) -> None:

@@ -25,15 +25,23 @@ NET = (Act(kind="network-read", what="ask a host", target="example.org", reach="
 
 
 class Meet:
-    """Lets calls go on only when so many are under way at once; for a second at most."""
+    """Lets calls go on only when so many are under way, and each when so many have been logged."""
 
-    def __init__(self, count: int) -> None:
-        self.barrier = threading.Barrier(count)
+    def __init__(self, count: int, folder: Path) -> None:
+        self.barrier, self.path = threading.Barrier(count), folder / "run" / "events.jsonl"
 
     def __call__(self, arguments: Mapping[str, Any]) -> str:
-        self.barrier.wait(timeout=5)
-        time.sleep(0.02 * arguments["late"])
+        self.barrier.wait(timeout=60)
+        until_logged(self.path, arguments["after"])
         return f"met {arguments['n']}"
+
+
+def until_logged(path: Path, count: int) -> None:
+    """Wait until a log has so many effects."""
+    end = time.monotonic() + 60
+    while path.read_bytes().count(b'"kind":"effect"') < count:
+        assert time.monotonic() < end
+        time.sleep(0.005)
 
 
 def effects(path: Path) -> list[int]:
@@ -42,9 +50,9 @@ def effects(path: Path) -> list[int]:
 
 @pytest.mark.parametrize("acts", [None, NET])
 def test_calls_that_change_nothing_run_side_by_side(task: Task, tmp_path: Path, acts: Any) -> None:
-    meet = Meet(3)
+    meet = Meet(3, tmp_path)
     tool = Does("look", meet, acts or Does("x").declared, concurrent=True)
-    wanted = [("look", {"n": n, "late": 3 - n}) for n in range(3)]
+    wanted = [("look", {"n": n, "after": 2 - n}) for n in range(3)]
     _, path = play(task, tmp_path, [calls(*wanted, turn=1), say("over")], tool)
     assert told(path) == ["met 0", "met 1", "met 2"]  # in the order of the calls
     assert effects(path) == [2, 1, 0]  # logged as they came
@@ -86,7 +94,7 @@ def test_order_is_kept_around_what_changes_something(task: Task, tmp_path: Path)
 
 
 def test_a_failure_beside_others_loses_none_of_them(task: Task, tmp_path: Path) -> None:
-    meet = Meet(3)
+    meet = Meet(3, tmp_path)
 
     def look(arguments: Mapping[str, Any]) -> str:
         meet(arguments)
@@ -96,7 +104,7 @@ def test_a_failure_beside_others_loses_none_of_them(task: Task, tmp_path: Path) 
             raise ToolError("not like this")
         return "fine"
 
-    turn = calls(*(("look", {"n": n, "late": n}) for n in range(3)), turn=1)
+    turn = calls(*(("look", {"n": n, "after": max(0, n - 1)}) for n in range(3)), turn=1)
     result, path = play(task, tmp_path, [turn, say("over")], Does("look", look, concurrent=True))
     assert (result.status, result.reason) == ("failed", "SandboxError: broken")
     assert effects(path) == [1, 2]
@@ -105,7 +113,7 @@ def test_a_failure_beside_others_loses_none_of_them(task: Task, tmp_path: Path) 
     assert (result.status, told(path)) == ("done", ["now", "not like this", "fine"])
 
 
-TURNS = 24
+TURNS = 50
 
 
 def tallied(path: Path) -> list[int]:
@@ -208,22 +216,22 @@ def test_an_interrupt_while_calls_run_side_by_side_ends_the_run_at_once(
 ) -> None:
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         pytest.skip("SIGINT is not the interpreter's own here")
-    release = threading.Event()
+    release, main = threading.Event(), threading.main_thread().ident
 
     def look(arguments: Mapping[str, Any]) -> str:
         if arguments["n"] == 0:
             return "quick"
-        release.wait(timeout=5)
+        if arguments["n"] == 1:
+            until_logged(tmp_path / "run" / "events.jsonl", 1)
+            signal.pthread_kill(main, signal.SIGINT)
+        release.wait(timeout=60)
         return "slow"
 
-    threading.Timer(
-        0.3, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)
-    ).start()
     turn = calls(*(("look", {"n": n}) for n in range(3)), turn=1)
     began = time.monotonic()
     result, path = play(task, tmp_path, [turn, say("over")], Does("look", look, concurrent=True))
     release.set()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 30
     assert (result.status, result.reason) == ("stopped", "interrupted")
     assert (effects(path), kinds(path)[-1]) == ([0], "end")
     quick = Does("look", lambda _: "now", concurrent=True)

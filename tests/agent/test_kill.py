@@ -18,7 +18,7 @@ from earnest.agent.hands import UNKNOWN
 from earnest.agent.replay import replay
 from earnest.core.events import read_events
 
-TURNS = 24
+TURNS = 60
 PROGRAM = """
 import sys
 from pathlib import Path

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,9 @@ from tests.agent.atif import check_atif
 from earnest.agent.guard import Question
 from earnest.agent.hands import UNKNOWN
 from earnest.agent.loop import RunResult, run_agent
-from earnest.agent.replay import replay
+from earnest.agent.replay import logged_used, replay
 from earnest.core.acts import Act, writes
-from earnest.core.budget import Budget
+from earnest.core.budget import Budget, Purse
 from earnest.core.errors import ModelError, ToolError, UsageError
 from earnest.core.events import EventLog, read_events
 from earnest.core.messages import (
@@ -232,19 +231,28 @@ def test_a_budget_ends_a_run_before_the_next_act(
 
 
 def test_time_is_a_budget_over_all_sessions(task: Task, tmp_path: Path) -> None:
+    now = 0.0
+
     class Slow(Tally):
         def call(self, arguments: Mapping[str, Any]) -> Observation:
-            time.sleep(0.3)
+            nonlocal now
+            now += 0.3
             return super().call(arguments)
 
+    def sit(budget: Budget) -> tuple[RunResult, Path]:
+        path = tmp_path / "run" / "events.jsonl"
+        used = logged_used(read_events(path)) if path.exists() else {}
+        purse = Purse(budget, used, clock=lambda: now)
+        return go(task, tmp_path, SCRIPT, slow, purse=purse)
+
     slow = Slow(tmp_path / "tally")
-    result, path = go(task, tmp_path, SCRIPT, slow, budget=Budget(wall_s=0.4))
+    result, path = sit(Budget(wall_s=0.4))
     assert result.status == "over-budget"
     assert slow.lines() == ["1", "2"]
     left = replay(read_events(path)).open
     assert left is not None
     assert list(left.effects) == [0]
-    again, _ = go(task, tmp_path, SCRIPT, slow, budget=Budget(wall_s=0.5))
+    again, _ = sit(Budget(wall_s=0.5))
     assert (again.status, slow.lines()) == ("over-budget", ["1", "2"])
     trajectory = json.loads((path.parent / "trajectory.json").read_bytes())
     check_atif(trajectory)

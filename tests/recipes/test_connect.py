@@ -249,7 +249,7 @@ def test_an_import_that_a_hook_starts_imports_nothing_of_the_project(trap, tmp_p
     command = [*shlex.split(Settings(home=home).command), "--import"]
     done = subprocess.run(command, cwd=folder, input=event, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    until = time.monotonic() + 60
+    until = time.monotonic() + 180
     while not (home / "captured").exists() and not sprung.exists() and time.monotonic() < until:
         time.sleep(0.05)
     assert not sprung.exists()

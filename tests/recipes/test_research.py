@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +24,7 @@ from earnest.recipes.research import conclude, explore, exposure, make_task
 from earnest.tasks.registry import Registry
 from earnest.verify.evidence_batch import near_copies
 
-MARK = "987.25"
+MARK = f"987.{os.getpid():07d}"
 
 
 @pytest.fixture

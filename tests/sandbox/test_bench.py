@@ -1,6 +1,7 @@
 """The bench measures what it says, in the contract's form; a program that fails stops it."""
 
 import json
+import threading
 import time
 
 import pytest
@@ -107,6 +108,16 @@ def test_a_failure_in_a_worker_stops_the_bench():
     way = bench._Way("a", "b", [Loop(lambda: None), Loop(lambda: 1 // 0)])
     with pytest.raises(ZeroDivisionError):
         way.measure_together(0.05)
-    good = bench._Way("a", "b", [Loop(lambda: time.sleep(0.05)) for _ in range(2)])
+    inside, together = [], threading.Event()
+
+    def meet():
+        inside.append(1)
+        if len(inside) > 1:
+            together.set()
+        together.wait(0.05)
+        inside.pop()
+
+    good = bench._Way("a", "b", [Loop(meet) for _ in range(2)])
     good.measure_together(0.5)
-    assert 20 < good.rate <= 40  # one alone has 20 at most
+    assert together.is_set()
+    assert good.rate > 2

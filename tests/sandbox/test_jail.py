@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -74,20 +73,20 @@ def test_a_kill_of_ones_own_comes_first():
 
 def test_an_interrupt_goes_to_process_1_below(monkeypatch):
     source = f"""
+line = __import__('socket').socket(fileno=int(sys.argv[2]))
 child = os.fork()
 if child == 0:
-    try: time.sleep(60)
+    try:
+        line.send(b'r')
+        time.sleep(60)
     except KeyboardInterrupt: os._exit(7)
 os.set_inheritable(fd, False)
-line = __import__('socket').socket(fileno=int(sys.argv[2]))
-line.send(b'r')
 _, status = os.wait()
 print(os.waitstatus_to_exitcode(status), flush=True)
 {END}
 """
     running = start_jail(words(source), b"", JOB, line=True)
-    assert running.receive(1, 10) == b"r"
-    time.sleep(0.1)
+    assert running.receive(1, 60) == b"r"
     running.interrupt()
     assert running.finish().stdout == "7\n"
 

@@ -376,7 +376,7 @@ def test_out_of_time(warm):
     result = warm.run(job(source, limits=Limits(wall_s=0.6)))
     assert (result.ended, result.status, result.stdout) == ("timeout", -1, "said\n")
     assert result.files["kept"] == b"x"
-    assert 0.6 <= result.wall_s < 3
+    assert 0.6 <= result.wall_s < 20
 
 
 def test_out_of_processor_time(warm):
@@ -397,17 +397,17 @@ while True: time.sleep(1)
 """
     result = warm.run(job(source, limits=Limits(wall_s=0.7)))
     assert result.ended == "timeout"
-    assert result.wall_s < 3
+    assert result.wall_s < 20
 
 
 def test_leftovers_end_with_the_program(warm):
     source = (
-        "import os, time\nif os.fork() == 0:\n  os.setsid(); time.sleep(1); open('late', 'w')\n"
+        "import os, time\nif os.fork() == 0:\n  os.setsid(); time.sleep(9); open('late', 'w')\n"
     )
     source += "  time.sleep(60)\nprint('over')"
     result = warm.run(job(source))
     assert (result.ok, result.stdout) == (True, "over\n")
-    assert result.wall_s < 1
+    assert result.wall_s < 9
     assert "late" not in result.files
 
 
@@ -424,14 +424,14 @@ MANY = """
 import os, time
 for _ in range(4):
     if os.fork() == 0:
-        x = bytearray(b'x') * ({} << 20); time.sleep(3); os._exit(0)
+        x = bytearray(b'x') * ({} << 20); time.sleep(30); os._exit(0)
 print(sorted(os.waitstatus_to_exitcode(os.wait()[1]) for _ in range(4)))
 """
 
 
 def test_memory_of_all_processes_together(warm):
     limits = Limits(memory_mib=128, workspace_mib=1, wall_s=20)
-    assert warm.run(job(MANY.replace("sleep(3)", "sleep(0.3)").format(20), limits=limits)).ok
+    assert warm.run(job(MANY.replace("sleep(30)", "sleep(0.3)").format(20), limits=limits)).ok
     result = warm.run(job(MANY.format(100), limits=limits))
     assert not result.ok or "-9" in result.stdout  # the kernel ends some of them, or we all
     assert warm.run(job("print(1)")).stdout == "1\n"
@@ -443,9 +443,9 @@ def test_memory_is_sampled_where_there_is_no_control_group(image, monkeypatch):
     limits = Limits(memory_mib=128, workspace_mib=1, wall_s=20)
     try:
         result = sandbox.run(job(MANY.format(100), limits=limits))
-        assert (result.ended, result.wall_s < 3) == ("too-much", True)
+        assert (result.ended, result.wall_s < 20) == ("too-much", True)
         assert "memory" in result.stderr
-        fits = job(MANY.replace("sleep(3)", "sleep(0.3)").format(20), limits=limits)
+        fits = job(MANY.replace("sleep(30)", "sleep(0.3)").format(20), limits=limits)
         assert sandbox.run(fits).ok
     finally:
         sandbox.close()
@@ -578,7 +578,7 @@ def test_a_zygote_killed_while_it_runs_a_job_is_replaced_and_the_job_run_anew(ow
     own.run(job("print(1)"))
     (worker,) = own._all
     threading.Timer(0.5, lambda: os.kill(inner(worker), 9)).start()
-    result = own.run(job("import time; time.sleep(1.2); print('done')"))
+    result = own.run(job("import time; time.sleep(4); print('done')"))
     assert (result.ok, result.stdout) == (True, "done\n")
     assert worker not in own._all
 
@@ -779,9 +779,11 @@ def test_a_supervisor_that_is_killed_leaves_no_process(image, tmp_path):
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as supervisor:
         workers = [int(word) for word in supervisor.stdout.readline().split()]
         assert len(workers) == 3
-        time.sleep(0.5)
-        alive = [member for worker in workers for member in session(worker)]
-        assert len(alive) > 12
+        alive, over = [], time.monotonic() + 60
+        while len(alive) <= 12:
+            assert time.monotonic() < over, alive
+            time.sleep(0.05)
+            alive = [member for worker in workers for member in session(worker)]
         supervisor.kill()
     over = time.monotonic() + 60
     while left := [p for p in alive if Path(f"/proc/{p}/exe").exists()]:

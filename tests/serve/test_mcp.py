@@ -130,7 +130,7 @@ async def asked(one, tool, **arguments):
     return result.structured_content
 
 
-async def verdict(one, finding, most_s=90):
+async def verdict(one, finding, most_s=300):
     with anyio.fail_after(most_s):
         while True:
             told = await asked(one, "verification_status", id=finding)

@@ -1,5 +1,6 @@
 """A finding over HTTP, from the POST to its verdict, at a real desk with a real verifier."""
 
+import contextlib
 import json
 import threading
 import time
@@ -15,6 +16,7 @@ from earnest.recipes import apart
 from earnest.recipes.desk import OutsideDesk, submission
 from earnest.recipes.quota import Quota
 from earnest.sandbox import choose
+from earnest.serve import submitting
 from earnest.serve.answers import Answers
 from earnest.serve.api import Served, create_app
 from earnest.serve.door import Limits
@@ -191,7 +193,16 @@ def test_where_no_sandbox_can_be_had_reading_still_works(served, bearer, monkeyp
     assert client.get("/v1/findings", headers=headers).status_code == 200
 
 
-def test_one_principal_does_not_take_all_turns(served, bearer):
+def test_one_principal_does_not_take_all_turns(served, bearer, monkeypatch):
+    taken, one = threading.Event(), submitting._Turns.one
+
+    @contextlib.contextmanager
+    def told_of(turns, principal):
+        with one(turns, principal):
+            taken.set()
+            yield
+
+    monkeypatch.setattr(submitting._Turns, "one", told_of)
     client = served(limits=Limits(at_once=3, at_once_each=1))
     slow = "import time; time.sleep(1.5); raise SystemExit('done')"
     mine, other = (bearer("submit", principal=name) for name in ("fay", "gus"))
@@ -204,7 +215,7 @@ def test_one_principal_does_not_take_all_turns(served, bearer):
 
     first = threading.Thread(target=submit, args=(mine, "first"))
     first.start()
-    time.sleep(0.5)
+    assert taken.wait(60)
     submit(mine, "second")
     others = threading.Thread(target=submit, args=(other, "other"))
     others.start()

@@ -188,7 +188,7 @@ def test_files_that_do_not_fit_are_told(driver: Driver) -> None:
 
 def test_an_interrupt_ends_the_cell_only(driver: Driver) -> None:
     driver.run("x = 5")
-    driver.begin("import time\nprint('on', flush=True)\ntime.sleep(20)")
+    driver.begin("import time\nprint('on', flush=True); time.sleep(20)")
     while driver.read(0) != "on\n":
         time.sleep(0.01)
     driver.process.send_signal(signal.SIGINT)
@@ -204,7 +204,7 @@ def test_a_late_interrupt_is_not_the_next_cell_s(driver: Driver) -> None:
     driver.process.send_signal(signal.SIGINT)
     assert driver.run("x", sent=1) == ("done", 0, "5\n", "")
     driver.begin("import time\ntime.sleep(0.6)\n'slept'", sent=2)  # it is still on its way
-    time.sleep(0.3)
+    time.sleep(0.05)
     driver.process.send_signal(signal.SIGINT)
     assert driver.end() == ("done", 0, "'slept'\n", "")
 

@@ -90,18 +90,30 @@ def script(tmp_path_factory):
     return path
 
 
-@pytest.fixture(scope="module")
-def address(script):
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        port = held.getsockname()[1]
-    words = [sys.executable, str(script), str(port)]
-    process = subprocess.Popen(words, stderr=subprocess.DEVNULL, env=dict(os.environ))
+def answers(port, process):
+    """Wait until a server takes connections; False: it has ended, or does not."""
     end = time.monotonic() + 60
-    while time.monotonic() < end:
+    while process.poll() is None and time.monotonic() < end:
         with socket.socket() as trial:
             if trial.connect_ex(("127.0.0.1", port)) == 0:
-                break
+                return True
         time.sleep(0.1)
+    return False
+
+
+@pytest.fixture(scope="module")
+def address(script):
+    for _ in range(5):  # another process may take the port before it does
+        with socket.create_server(("127.0.0.1", 0)) as held:
+            port = held.getsockname()[1]
+        words = [sys.executable, str(script), str(port)]
+        process = subprocess.Popen(words, stderr=subprocess.DEVNULL, env=dict(os.environ))
+        if answers(port, process):
+            break
+        process.kill()
+        process.wait()
+    else:
+        raise AssertionError("the server did not start")
     yield f"http://127.0.0.1:{port}/mcp"
     process.kill()
     process.wait()

@@ -123,9 +123,9 @@ def test_lost_variables_are_told(python: PythonTool) -> None:
     after = python.call({"code": "import glob\nsorted(glob.glob('*'))"})
     assert "lost" not in after.content
     assert after.content.endswith("['new', 'there']\n")
-    quiet = "import os, threading\nthreading.Timer(0.05, lambda: os._exit(5)).start()"
+    quiet = "import os, threading\nthreading.Timer(1.0, lambda: os._exit(5)).start()"
     python.call({"code": quiet})
-    time.sleep(0.4)
+    assert python.session._line.receive(1, 60) == b""
     after = python.call({"code": "1"})
     assert "the variables of earlier calls are lost: between the calls" in after.content
     assert "exit status 5" in after.content
@@ -285,7 +285,7 @@ name, image, data, folder = sys.argv[1], *map(Path, sys.argv[2:5])
 cells = [
     "x = 1\\nopen('log', 'a').write('a')",
     "x += 1\\nopen('log', 'a').write('b')",
-    "import time\\nx *= 10\\nopen('log', 'a').write('c')\\ntime.sleep(1.5)\\nx",
+    "import time\\nx *= 10\\nopen('log', 'a').write('c')\\ntime.sleep(4)\\nx",
     "open('log', 'a').write('d')\\nx, open('log').read()",
 ]
 turns = [use("python", {"code": code}, id=str(n)) for n, code in enumerate(cells)]

@@ -166,8 +166,8 @@ def test_too_many_files_end_it(session: Session) -> None:
 
 def test_a_session_that_ended_between_cells_is_told_of(session: Session) -> None:
     code = "import os, threading, time\nx = 1\n"
-    run(session, code + "threading.Timer(0.1, lambda: os._exit(9)).start()")
-    time.sleep(0.6)
+    run(session, code + "threading.Timer(1.0, lambda: os._exit(9)).start()")
+    assert session._line.receive(1, 60) == b""
     after = run(session, "x")
     assert after.before is not None
     assert (after.before.cause, after.before.result.status) == ("ended", 9)

@@ -17,10 +17,15 @@ from earnest.data.knowledge import Knowledge
 from earnest.train.sft import STATE, read_checkpoint, sft
 
 KILLED = """
-import pathlib, sys
+import pathlib, sys, time
+from earnest.train import sft as module
 from earnest.train.nano import Shape
-from earnest.train.sft import Recipe, sft
-sft(pathlib.Path(sys.argv[1]), None, pathlib.Path(sys.argv[2]), 3,
+from earnest.train.sft import STATE, Recipe, sft
+module._SAY_S = -1.0  # it speaks after every step
+def wait(line):
+    if (pathlib.Path(sys.argv[2]) / STATE).exists():
+        time.sleep(600)
+sft(pathlib.Path(sys.argv[1]), None, pathlib.Path(sys.argv[2]), 3, progress=wait,
     recipe=Recipe(epochs=2, batch=16, warmup=4),
     shape=Shape(hidden=32, layers=1, heads=2, inner=64), threads=1, save_s=0.0)
 """
@@ -70,6 +75,7 @@ def test_killed_and_resumed_it_ends_with_the_same_weights(trained, dataset, tiny
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL, "it ended before it could be killed"
+    assert (out / STATE).exists()
     assert not (out / "manifest.json").exists()
     assert sft(dataset, None, out, 3, **tiny).files == trained[1].files
     assert not (out / STATE).exists()
