@@ -125,8 +125,7 @@ def tallied(path: Path) -> list[int]:
 def test_ctrl_c_at_any_moment_loses_no_effect_that_was_completed(
     task: Task, tmp_path: Path
 ) -> None:
-    made: list[int] = []
-    cut: list[int] = []
+    made, cut = list[int](), list[int]()
     rng, main = random.Random(8), threading.main_thread().ident
     strikes: list[tuple[int, threading.Timer]] = []  # after how many calls of `tally`, and what
 
