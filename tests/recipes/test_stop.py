@@ -277,26 +277,35 @@ def _stubborn(home, verb="demo"):
     return process
 
 
-@pytest.mark.usefixtures("unhurried")
-def test_what_does_not_heed_an_interrupt_is_killed_and_what_it_began_too(home, capsys):
+TIMED = pytest.mark.parametrize("within_s", [LOADED_S, pytest.param(WITHIN_S, marks=slow)])
+
+
+@TIMED
+def test_what_does_not_heed_an_interrupt_is_killed_and_what_it_began_too(
+    home, capsys, request, within_s
+):
+    if within_s == LOADED_S:
+        request.getfixturevalue("unhurried")
     process = _stubborn(home)
     there = below(process.pid)
     assert len(there) == 1
     status, told = _stopped(home, capsys, "--all")
     assert status == 0
     assert [(row["verb"], row["how"]) for row in told["stopped"]] == [("demo", "kill")]
+    assert told["stopped"][0]["seconds"] <= within_s
     process.wait(timeout=LOADED_S)
     assert not [pid for pid, when in there if began(pid) == when]
     process.stdout.close()
 
 
-def test_ctrl_c_ends_what_does_not_heed_it(home):
+@TIMED
+def test_ctrl_c_ends_what_does_not_heed_it(home, within_s):
     process = _stubborn(home)
     there = below(process.pid)
     at = time.monotonic()
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=LOADED_S) == 130
-    assert _none_left(there, at, LOADED_S)
+    assert _none_left(there, at, within_s)
     process.stdout.close()
 
 
