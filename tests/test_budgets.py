@@ -221,7 +221,8 @@ def test_each_budget_is_hit_and_holds(home, sandbox, site, name, interrupted):
     budget = dataclasses.replace(UNLIMITED, **{what: case.limit})
     more = {"interrupted_at": 3} if interrupted else {}
     result, used = run(home, sandbox, site, name, budget, **more)
-    most = case.limit + (30 if what == "wall_s" else 0)  # an act that was begun may end
+    late = 1.5 if interrupted else 30  # an act that was begun may end; the quick one is not alone
+    most = case.limit + (late if what == "wall_s" else 0)
     assert 0.6 * case.limit <= used <= most, (result.status, result.reason)
     assert result.status == ("over-budget" if case.ends else "done"), result.reason
     if not case.ends:

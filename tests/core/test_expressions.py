@@ -138,10 +138,13 @@ def test_no_value_is_defined_there(text):
     ],
 )
 def test_a_bomb_is_refused_at_once(text):
-    began = time.process_time()
-    with pytest.raises(TooMuchError, match=r"bits|terms|steps") as caught:
-        value(text)
-    assert time.process_time() - began < 1.0
+    took = []
+    for _ in range(3):  # one of them may fall into a collection of all that other tests left
+        began = time.process_time()
+        with pytest.raises(TooMuchError, match=r"bits|terms|steps") as caught:
+            value(text)
+        took.append(time.process_time() - began)
+    assert min(took) < 0.05
     assert "smaller" in caught.value.mend
 
 

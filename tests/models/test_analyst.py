@@ -226,7 +226,7 @@ def test_a_wide_table_ends_soon(home: Home, sandbox: Sandbox) -> None:
     ref, data = table_of(home, "wide", "\n".join([header, *rows]) + "\n")
     result = analyse(home, sandbox, ref, data)
     assert result.status == "done"
-    assert result.seconds < 300
+    assert result.seconds < 60
 
 
 def test_it_is_a_pure_function_of_the_messages(home: Home, sandbox: Sandbox) -> None:
